@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Compiles rules into a classic BPF program for seccomp(2): check the architecture, then a binary
+ * search over ranges of system call numbers that share a fate, then the rules of a call in order.
+ * About 10 instructions are executed for any call, however long the policy is.
+ */
+#include <linux/audit.h>
+#include <linux/bpf_common.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "sandbox/seccomp_internal.h"
+
+#define X32_BIT 0x40000000u /* __X32_SYSCALL_BIT */
+
+/* Calls from first up to the next range's first do this. */
+struct range {
+	uint32_t first;
+	const struct seccomp_call *call; /* NULL: unknown, ENOSYS */
+};
+
+struct emitter {
+	struct sock_filter code[BPF_MAXINSNS];
+	size_t count;
+	bool full;
+};
+
+static size_t emit(struct emitter *emitter, uint16_t code, uint8_t jump_true, uint8_t jump_false,
+		   uint32_t value)
+{
+	if (emitter->count == BPF_MAXINSNS) {
+		emitter->full = true;
+		return BPF_MAXINSNS - 1;
+	}
+	emitter->code[emitter->count] =
+		(struct sock_filter){ .code = code, .jt = jump_true, .jf = jump_false, .k = value };
+	return emitter->count++;
+}
+
+static void emit_load(struct emitter *emitter, size_t offset)
+{
+	emit(emitter, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)offset);
+}
+
+/* The rules of one call; a condition that fails jumps to the next rule. */
+static void emit_call(struct emitter *emitter, const struct seccomp_call *call)
+{
+	if (!call) {
+		emit(emitter, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS);
+		return;
+	}
+	for (size_t i = 0; i < call->rule_count; i++) {
+		const struct seccomp_rule *rule = &call->rules[i];
+
+		for (size_t c = 0; c < rule->condition_count; c++) {
+			const struct seccomp_condition *condition = &rule->conditions[c];
+			/* Behind this pair: the other conditions' pairs and the return. */
+			uint8_t skip = (uint8_t)(2 * (rule->condition_count - c - 1) + 1);
+			bool lacks = condition->test == SECCOMP_LACKS;
+
+			/* The low half of the argument: kernels with these calls are little-endian. */
+			emit_load(emitter, offsetof(struct seccomp_data, args) +
+						   8 * condition->argument);
+			emit(emitter,
+			     BPF_JMP | BPF_K | (condition->test == SECCOMP_IS ? BPF_JEQ : BPF_JSET),
+			     lacks ? skip : 0, lacks ? 0 : skip, condition->value);
+		}
+		emit(emitter, BPF_RET | BPF_K, 0, 0, rule->action);
+	}
+}
+
+static void emit_search(struct emitter *emitter, const struct range *ranges, size_t count)
+{
+	size_t middle = count / 2;
+	size_t jump;
+
+	if (count == 1) {
+		emit_call(emitter, ranges[0].call);
+		return;
+	}
+	/* At or beyond the middle: a long jump to the right half, else fall into the left one. */
+	emit(emitter, BPF_JMP | BPF_JGE | BPF_K, 0, 1, ranges[middle].first);
+	jump = emit(emitter, BPF_JMP | BPF_JA, 0, 0, 0);
+	emit_search(emitter, ranges, middle);
+	emitter->code[jump].k = (uint32_t)(emitter->count - jump - 1);
+	emit_search(emitter, ranges + middle, count - middle);
+}
+
+static bool same_fate(const struct seccomp_call *a, const struct seccomp_call *b)
+{
+	if (!a || !b)
+		return a == b;
+	return a->rule_count == 1 && b->rule_count == 1 && a->rules[0].action == b->rules[0].action;
+}
+
+static size_t make_ranges(const struct seccomp_policy *policy, struct range ranges[])
+{
+	size_t count = 0;
+
+	for (uint32_t number = 0; number <= SECCOMP_SYSCALLS; number++) {
+		const struct seccomp_call *call = NULL;
+
+		if (number < SECCOMP_SYSCALLS && policy->calls[number].rule_count > 0)
+			call = &policy->calls[number];
+		if (count == 0 || !same_fate(ranges[count - 1].call, call))
+			ranges[count++] = (struct range){ .first = number, .call = call };
+	}
+	return count;
+}
+
+static int emit_program(const struct seccomp_policy *policy, struct emitter *emitter,
+			struct range *ranges, struct seccomp_program *ret_program,
+			struct error **error)
+{
+	size_t count = make_ranges(policy, ranges);
+	struct sock_filter *code;
+
+	emit_load(emitter, offsetof(struct seccomp_data, arch));
+	emit(emitter, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, seccomp_arch_native());
+	emit(emitter, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
+	emit_load(emitter, offsetof(struct seccomp_data, nr));
+	if (seccomp_arch_native() == AUDIT_ARCH_X86_64) {
+		emit(emitter, BPF_JMP | BPF_JGE | BPF_K, 0, 1, X32_BIT);
+		emit(emitter, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
+	}
+	emit_search(emitter, ranges, count);
+	if (emitter->full)
+		return error_set(error, E2BIG, "the policy makes a program of over %d instructions",
+				 BPF_MAXINSNS);
+	code = calloc(emitter->count, sizeof(*code));
+	if (!code)
+		return error_set_errno(error, ENOMEM, "seccomp program");
+	memcpy(code, emitter->code, emitter->count * sizeof(*code));
+	*ret_program = (struct seccomp_program){ .instructions = code,
+						 .count = (unsigned short)emitter->count };
+	return 0;
+}
+
+int seccomp_emit(const struct seccomp_policy *policy, struct seccomp_program *ret_program,
+		 struct error **error)
+{
+	cleanup_free struct emitter *emitter = calloc(1, sizeof(*emitter));
+	cleanup_free struct range *ranges = calloc(SECCOMP_SYSCALLS + 1, sizeof(*ranges));
+
+	if (!emitter || !ranges)
+		return error_set_errno(error, ENOMEM, "seccomp program");
+	return emit_program(policy, emitter, ranges, ret_program, error);
+}

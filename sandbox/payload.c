@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The payload's own last steps: descriptors, limits, Landlock, a look at whether every wall
+ * stands, the seccomp filter, exec. From here on the process belongs to somebody hostile.
+ */
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "lib/base/syscalls.h"
+#include "sandbox/setup.h"
+
+/* Landlock's rights by ABI, from include/uapi/linux/landlock.h; Debian 12's header lacks the newer. */
+#define LANDLOCK_EXECUTE (UINT64_C(1) << 0)
+#define LANDLOCK_WRITE_FILE (UINT64_C(1) << 1)
+#define LANDLOCK_READ_FILE (UINT64_C(1) << 2)
+#define LANDLOCK_READ_DIR (UINT64_C(1) << 3)
+#define LANDLOCK_ABI_1 ((UINT64_C(1) << 13) - 1)
+#define LANDLOCK_REFER (UINT64_C(1) << 13)	/* ABI 2 */
+#define LANDLOCK_TRUNCATE (UINT64_C(1) << 14)	/* ABI 3 */
+#define LANDLOCK_IOCTL_DEV (UINT64_C(1) << 15)	/* ABI 5 */
+#define LANDLOCK_NET (UINT64_C(3))		/* ABI 4: bind and connect TCP, none allowed */
+#define LANDLOCK_SCOPE_ALL (UINT64_C(3))	/* ABI 6: abstract sockets, signals */
+
+static int step_descriptors(struct setup *setup, struct error **error)
+{
+	const struct sandbox_spec *spec = setup->spec;
+	int third = setup->report_fd >= 0 ? setup->report_fd : spec->output_file_fd;
+	int sources[4] = { spec->input_file_fd, setup->output_fd, setup->output_fd, third };
+	unsigned first_other = third >= 0 ? 4 : 3;
+
+	if (sources[0] < 0)
+		sources[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	/* Out of the way first, so that no dup2() hits a source of the next. */
+	for (size_t i = 0; i < first_other; i++) {
+		sources[i] = fcntl(sources[i], F_DUPFD_CLOEXEC, 10);
+		if (sources[i] < 0)
+			return error_set_errno(error, errno, "descriptor %zu", i);
+	}
+	if (setup->control_fd < 10)
+		setup->control_fd = fcntl(setup->control_fd, F_DUPFD_CLOEXEC, 10);
+	for (size_t i = 0; i < first_other; i++) {
+		if (dup2(sources[i], (int)i) < 0)
+			return error_set_errno(error, errno, "descriptor %zu", i);
+	}
+	if (close_range(first_other, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		return error_set_errno(error, errno, "close_range");
+	return 0;
+}
+
+static int set_limit(__rlimit_resource_t resource, uint64_t value, struct error **error)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit) < 0)
+		return error_set_errno(error, errno, "getrlimit");
+	if (limit.rlim_max == RLIM_INFINITY || value < limit.rlim_max)
+		limit.rlim_max = value;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(resource, &limit) < 0)
+		return error_set_errno(error, errno, "setrlimit");
+	return 0;
+}
+
+static int step_limits(struct setup *setup, struct error **error)
+{
+	const struct {
+		__rlimit_resource_t resource;
+		uint64_t value;
+	} limits[] = {
+		/* Set here, inside the user namespace: outside it would count all processes of the uid. */
+		{ RLIMIT_NPROC, setup->limits.processes },
+		{ RLIMIT_NOFILE, setup->limits.open_files },
+		{ RLIMIT_FSIZE, setup->limits.file_bytes },
+		{ RLIMIT_CPU, setup->limits.cpu_seconds },
+		{ RLIMIT_AS, setup->limits.memory_bytes },
+		/* Not 0: with 0 a crash still runs a piped core handler of the host, as root. */
+		{ RLIMIT_CORE, 1 },
+		{ RLIMIT_MEMLOCK, 64 * 1024 },
+		{ RLIMIT_MSGQUEUE, 0 },
+		{ RLIMIT_RTPRIO, 0 },
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(limits); i++)
+		r = set_limit(limits[i].resource, limits[i].value, error);
+	return r;
+}
+
+static int allow_path(int ruleset_fd, const char *path, uint64_t access, struct error **error)
+{
+	cleanup_close int fd = open(path, O_PATH | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return error_set_errno(error, errno, "%s", path);
+	r = sys_landlock_add_path(ruleset_fd, access, fd);
+	return r < 0 ? error_set_errno(error, -r, "landlock rule for %s", path) : 0;
+}
+
+static int step_landlock(struct setup *setup, struct error **error)
+{
+	const struct sandbox_spec *spec = setup->spec;
+	struct {
+		uint64_t files, network, scoped;
+	} attributes = { .files = LANDLOCK_ABI_1 };
+	cleanup_close int fd = -1;
+	int abi = sys_landlock_abi();
+	int r;
+
+	if (abi < 1)
+		return 1;
+	attributes.files |= (abi >= 2 ? LANDLOCK_REFER : 0) | (abi >= 3 ? LANDLOCK_TRUNCATE : 0) |
+			    (abi >= 5 ? LANDLOCK_IOCTL_DEV : 0);
+	attributes.network = abi >= 4 ? LANDLOCK_NET : 0;
+	attributes.scoped = abi >= 6 ? LANDLOCK_SCOPE_ALL : 0;
+	/* The kernel takes a longer struct if what it does not know is zero. */
+	fd = sys_landlock_create_ruleset(&attributes, sizeof(attributes));
+	if (fd < 0)
+		return error_set_errno(error, -fd, "landlock ruleset");
+	r = allow_path(fd, "/", LANDLOCK_EXECUTE | LANDLOCK_READ_FILE | LANDLOCK_READ_DIR, error);
+	if (r == 0)
+		r = allow_path(fd, "/dev",
+			       attributes.files & (LANDLOCK_READ_FILE | LANDLOCK_READ_DIR |
+						   LANDLOCK_WRITE_FILE | LANDLOCK_TRUNCATE |
+						   LANDLOCK_IOCTL_DEV),
+			       error);
+	if (r == 0)
+		r = allow_path(fd, "/tmp", attributes.files, error);
+	for (size_t i = 0; r == 0 && i < spec->tree_count; i++) {
+		if (spec->trees[i].writable)
+			r = allow_path(fd, spec->trees[i].path, attributes.files, error);
+	}
+	for (size_t i = 0; r == 0 && i < spec->mount_count; i++) {
+		struct stat status;
+
+		if (!spec->mounts[i].writable || stat(spec->mounts[i].target, &status) < 0)
+			continue;
+		r = allow_path(fd, spec->mounts[i].target,
+			       S_ISDIR(status.st_mode) ?
+				       attributes.files :
+				       attributes.files & (LANDLOCK_READ_FILE | LANDLOCK_WRITE_FILE |
+							   LANDLOCK_EXECUTE | LANDLOCK_TRUNCATE),
+			       error);
+	}
+	if (r < 0)
+		return r;
+	r = sys_landlock_restrict_self(fd);
+	return r < 0 ? error_set_errno(error, -r, "landlock") : 0;
+}
+
+/* Believes none of the steps before it: looks. */
+static int step_look_around(struct setup *setup, struct error **error)
+{
+	cleanup(cap_free_function) cap_t now = cap_get_proc();
+	cleanup(cap_free_function) cap_t none = cap_init();
+	struct statvfs root;
+
+	(void)setup;
+	if (!now || !none || cap_compare(now, none) != 0)
+		return error_set(error, EPERM, "there is still a capability");
+	for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++) {
+		if (prctl(PR_CAPBSET_READ, capability) != 0)
+			return error_set(error, EPERM, "the bounding set is not empty");
+	}
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+		return error_set(error, EPERM, "no_new_privs is off");
+	if (statvfs("/", &root) < 0 || !(root.f_flag & ST_RDONLY))
+		return error_set(error, EPERM, "the root is not read-only");
+	if (statvfs("/usr", &root) < 0 || !(root.f_flag & ST_RDONLY) || !(root.f_flag & ST_NOSUID))
+		return error_set(error, EPERM, "/usr is not read-only and nosuid");
+	if (getuid() != 0 || geteuid() != 0)
+		return error_set(error, EPERM, "not the namespace's own user");
+	if (faccessat(AT_FDCWD, "/proc/1/root", F_OK, 0) == 0)
+		return error_set(error, EPERM, "the sandbox's init can be looked into");
+	return 0;
+}
+
+static int step_report_ready(struct setup *setup, struct error **error)
+{
+	/* The filter is the one step that can no longer be reported: it fails or the payload runs. */
+	setup->active |= UINT64_C(1) << (setup_step_count + payload_step_count - 1);
+	return message_send(setup->control_fd, SETUP_READY, &setup->active, sizeof(setup->active), NULL,
+			    0, error);
+}
+
+static int step_seccomp(struct setup *setup, struct error **error)
+{
+	return seccomp_install(setup->spec->seccomp, error);
+}
+
+const struct setup_step payload_steps[] = {
+	{ "clean descriptors", "input from /dev/null, output to a pipe, nothing else", step_descriptors,
+	  NULL },
+	{ "limits", "processes, open files, file size, CPU, memory, no core dump", step_limits, NULL },
+	{ "landlock", "a second lock on files, TCP, abstract sockets and signals", step_landlock,
+	  "this kernel has no Landlock" },
+	{ "walls verified", "each was looked at from inside before anything foreign ran",
+	  step_look_around, NULL },
+	{ "ready", NULL, step_report_ready, NULL },
+	{ "system call filter", "what a build does not need cannot be asked of the kernel", step_seccomp,
+	  NULL },
+};
+const size_t payload_step_count = ARRAY_SIZE(payload_steps);
+
+_Noreturn void payload_start(struct setup *setup)
+{
+	const struct sandbox_spec *spec = setup->spec;
+	cleanup_error struct error *error = NULL;
+	sigset_t none;
+	char *const *argv = (char *const *)(uintptr_t)spec->argv;
+	char *const *environment = (char *const *)(uintptr_t)spec->environment;
+	int r;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	if (chdir(spec->directory ? spec->directory : "/") < 0) {
+		(void)error_set_errno(&error, errno, "directory %s", spec->directory);
+		setup_fail(setup, error);
+	}
+	if (setup_run(payload_steps, payload_step_count, (unsigned)setup_step_count, setup, &error) < 0)
+		setup_fail(setup, error);
+	if (spec->exec_fd >= 0) {
+		r = sys_execve_fd(spec->exec_fd, argv, environment);
+	} else {
+		(void)execve(argv[0], argv, environment);
+		r = -errno;
+	}
+	(void)error_set_errno(&error, -r, "cannot run %s", argv[0]);
+	setup_fail(setup, error);
+}

@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The parent's side: starts the set-up, watches the payload's output, time and exit, kills what
+ * goes too far, and returns only when every process of the sandbox is dead: the death of its pid 1
+ * says so (pid_namespaces(7)). What comes out of the payload is bytes, never believed.
+ */
+#include "sandbox/sandbox.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/statfs.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "lib/base/files.h"
+#include "sandbox/setup.h"
+
+#define TICK_MILLISECONDS 100
+#define CHUNK 65536
+
+enum watched {
+	WATCH_CONTROL,
+	WATCH_OUTPUT,
+	WATCH_REPORT,
+	WATCH_CANCEL,
+	WATCH_DEATH,
+	WATCH_COUNT,
+};
+
+/* One running sandbox. */
+struct run {
+	const struct sandbox_spec *spec;
+	struct setup setup; /* what the child was given; its fds are the child's ends */
+	struct sandbox_result *result;
+	int fds[WATCH_COUNT];
+	int lifeline_fd; /* write end; closing it kills */
+	pid_t helper;	 /* the process that starts pid 1 */
+	pid_t init;
+	uint64_t start;
+	uint64_t last_output;
+	bool ready;
+	bool killed; /* by us: result->end says why */
+	bool scratch_full;
+	bool exit_known;
+	struct error *failure; /* what the child reported */
+};
+
+struct sandbox_limits sandbox_limits_default(void)
+{
+	return (struct sandbox_limits){
+		.wall_milliseconds = UINT64_C(3600) * 1000,
+		.silence_milliseconds = UINT64_C(900) * 1000,
+		.cpu_seconds = 3600,
+		.processes = 512,
+		.open_files = 1024,
+		.file_bytes = UINT64_C(1) << 30,
+		.memory_bytes = UINT64_C(4) << 30,
+		.scratch_bytes = UINT64_C(1) << 30,
+		.scratch_inodes = 200000,
+		.log_bytes = UINT64_C(64) << 20,
+	};
+}
+
+static struct sandbox_limits complete_limits(const struct sandbox_limits *given)
+{
+	struct sandbox_limits limits = sandbox_limits_default();
+
+#define TAKE_LIMIT(field) limits.field = given->field ? given->field : limits.field
+	TAKE_LIMIT(wall_milliseconds);
+	TAKE_LIMIT(silence_milliseconds);
+	TAKE_LIMIT(cpu_seconds);
+	TAKE_LIMIT(processes);
+	TAKE_LIMIT(open_files);
+	TAKE_LIMIT(file_bytes);
+	TAKE_LIMIT(memory_bytes);
+	TAKE_LIMIT(scratch_bytes);
+	TAKE_LIMIT(scratch_inodes);
+	TAKE_LIMIT(log_bytes);
+#undef TAKE_LIMIT
+	return limits;
+}
+
+static uint64_t now_milliseconds(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void kill_all(struct run *run)
+{
+	run->killed = true;
+	if (run->fds[WATCH_DEATH] >= 0)
+		(void)pidfd_send_signal(run->fds[WATCH_DEATH], SIGKILL, NULL, 0);
+	/* Pid 1 polls it: this works even where the signal may not be sent. */
+	run->lifeline_fd = close_fd(run->lifeline_fd);
+}
+
+static void printf_like(2, 3) hit_limit(struct run *run, const char *format, ...)
+{
+	va_list arguments;
+
+	if (run->killed)
+		return;
+	run->result->end = SANDBOX_LIMIT;
+	va_start(arguments, format);
+	(void)vsnprintf(run->result->limit, sizeof(run->result->limit), format, arguments);
+	va_end(arguments);
+	kill_all(run);
+}
+
+static void check_scratch(struct run *run)
+{
+	for (size_t i = 0; i < run->spec->tree_count; i++) {
+		struct statfs status;
+
+		if (run->result->tree_fds[i] < 0 || !run->spec->trees[i].writable ||
+		    fstatfs(run->result->tree_fds[i], &status) < 0)
+			continue;
+		/* tmpfs hands out whole folios: near the end is the end. */
+		if (status.f_bfree * 256 < status.f_blocks || status.f_ffree == 0)
+			run->scratch_full = true;
+	}
+}
+
+/* Reads what is there. Returns false at the end of the stream. */
+static bool read_output(struct run *run)
+{
+	char chunk[CHUNK];
+	ssize_t length = read(run->fds[WATCH_OUTPUT], chunk, sizeof(chunk));
+
+	if (length < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (length == 0)
+		return false;
+	run->last_output = now_milliseconds();
+	if (run->result->output_bytes + (size_t)length > run->setup.limits.log_bytes) {
+		hit_limit(run, "output (%llu MiB)",
+			  (unsigned long long)(run->setup.limits.log_bytes >> 20));
+		return false;
+	}
+	run->result->output_bytes += (size_t)length;
+	if (run->spec->output)
+		run->spec->output(run->spec->output_context, chunk, (size_t)length);
+	return true;
+}
+
+static bool read_report(struct run *run)
+{
+	char chunk[CHUNK];
+	ssize_t length = read(run->fds[WATCH_REPORT], chunk, sizeof(chunk));
+
+	if (length < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (length == 0)
+		return false;
+	if (run->result->report.length + (size_t)length > run->spec->report_maximum) {
+		hit_limit(run, "answer (%zu bytes)", run->spec->report_maximum);
+		return false;
+	}
+	if (text_append(&run->result->report, chunk, (size_t)length) < 0) {
+		hit_limit(run, "memory of the reader");
+		return false;
+	}
+	return true;
+}
+
+static void take_pid(struct run *run, const struct message *message)
+{
+	int32_t pid;
+
+	if (message->length != sizeof(pid))
+		return;
+	memcpy(&pid, message->payload, sizeof(pid));
+	run->init = pid;
+	run->fds[WATCH_DEATH] = pidfd_open(pid, 0);
+	if (run->fds[WATCH_DEATH] < 0)
+		(void)error_set_errno(&run->failure, errno, "pidfd of the sandbox");
+}
+
+static void take_exit(struct run *run, const struct message *message)
+{
+	struct setup_exit ended;
+
+	if (message->length != sizeof(ended))
+		return;
+	memcpy(&ended, message->payload, sizeof(ended));
+	run->exit_known = true;
+	if (run->killed)
+		return;
+	run->result->end = ended.signalled ? SANDBOX_SIGNALLED : SANDBOX_EXITED;
+	run->result->status = ended.status;
+}
+
+static void take_failure(struct run *run, const struct message *message)
+{
+	struct message_error report;
+
+	if (message->length != sizeof(report) || run->failure)
+		return;
+	memcpy(&report, message->payload, sizeof(report));
+	report.text[sizeof(report.text) - 1] = '\0';
+	(void)error_set(&run->failure, report.errnum > 0 ? report.errnum : EIO, "%s", report.text);
+}
+
+/* Returns false when the child has nothing more to say. */
+static bool read_control(struct run *run)
+{
+	cleanup_message struct message message = { 0 };
+
+	if (message_receive(run->fds[WATCH_CONTROL], &message, NULL) < 0)
+		return false;
+	switch (message.type) {
+	case SETUP_PID:
+		take_pid(run, &message);
+		break;
+	case SETUP_TREES:
+		for (size_t i = 0; i < message.fd_count && i < SANDBOX_TREES; i++)
+			run->result->tree_fds[i] = TAKE_FD(message.fds[i]);
+		break;
+	case SETUP_READY:
+		if (message.length == sizeof(run->setup.active))
+			memcpy(&run->setup.active, message.payload, sizeof(run->setup.active));
+		run->ready = true;
+		break;
+	case MESSAGE_ERROR:
+		take_failure(run, &message);
+		break;
+	case SETUP_EXIT:
+		take_exit(run, &message);
+		break;
+	default:
+		break;
+	}
+	return true;
+}
+
+static void check_clocks(struct run *run)
+{
+	uint64_t now = now_milliseconds();
+	const struct sandbox_limits *limits = &run->setup.limits;
+
+	check_scratch(run);
+	if (now - run->start >= limits->wall_milliseconds)
+		hit_limit(run, "wall time (%llu s)",
+			  (unsigned long long)limits->wall_milliseconds / 1000);
+	else if (now - run->last_output >= limits->silence_milliseconds)
+		hit_limit(run, "silence (%llu s without output)",
+			  (unsigned long long)limits->silence_milliseconds / 1000);
+}
+
+/* Until pid 1 is dead, or (where it never came to be) the child has closed its end. */
+static void watch(struct run *run)
+{
+	for (;;) {
+		struct pollfd polls[WATCH_COUNT];
+
+		for (size_t i = 0; i < WATCH_COUNT; i++)
+			polls[i] = (struct pollfd){ .fd = run->fds[i], .events = POLLIN };
+		if (poll(polls, WATCH_COUNT, TICK_MILLISECONDS) < 0 && errno != EINTR)
+			hit_limit(run, "poll: %s", strerror(errno));
+		if (polls[WATCH_CONTROL].revents && !read_control(run))
+			run->fds[WATCH_CONTROL] = close_fd(run->fds[WATCH_CONTROL]);
+		if (polls[WATCH_OUTPUT].revents) {
+			if (!read_output(run))
+				run->fds[WATCH_OUTPUT] = close_fd(run->fds[WATCH_OUTPUT]);
+			check_scratch(run);
+		}
+		if (polls[WATCH_REPORT].revents && !read_report(run))
+			run->fds[WATCH_REPORT] = close_fd(run->fds[WATCH_REPORT]);
+		if (polls[WATCH_CANCEL].revents && !run->killed) {
+			run->result->end = SANDBOX_CANCELLED;
+			kill_all(run);
+		}
+		if (polls[WATCH_DEATH].revents)
+			return;
+		if (run->fds[WATCH_CONTROL] < 0 && run->fds[WATCH_DEATH] < 0)
+			return;
+		check_clocks(run);
+	}
+}
+
+/* What was still in the pipes when the last process died. */
+static void drain(struct run *run)
+{
+	while (run->fds[WATCH_CONTROL] >= 0 && read_control(run))
+		;
+	for (int which = WATCH_OUTPUT; which <= WATCH_REPORT; which++) {
+		struct pollfd ready = { .fd = run->fds[which], .events = POLLIN };
+
+		while (ready.fd >= 0 && poll(&ready, 1, 0) > 0 && !run->killed) {
+			if (!(which == WATCH_OUTPUT ? read_output(run) : read_report(run)))
+				break;
+		}
+	}
+}
+
+static void collect_status(struct run *run)
+{
+	const struct sandbox_limits *limits = &run->setup.limits;
+	struct sandbox_result *result = run->result;
+	uint64_t cpu;
+	int status;
+
+	if (run->init > 0)
+		(void)wait4(run->init, &status, 0, &result->usage);
+	(void)waitpid(run->helper, &status, 0);
+	result->wall_milliseconds = now_milliseconds() - run->start;
+	if (!run->exit_known && !run->killed) {
+		result->end = SANDBOX_SIGNALLED;
+		result->status = SIGKILL;
+	}
+	if (result->end == SANDBOX_EXITED && result->status == 0)
+		return;
+	cpu = (uint64_t)(result->usage.ru_utime.tv_sec + result->usage.ru_stime.tv_sec);
+	if (cpu >= limits->cpu_seconds || (result->end == SANDBOX_SIGNALLED && result->status == SIGXCPU))
+		hit_limit(run, "CPU time (%llu s)", (unsigned long long)limits->cpu_seconds);
+	else if (run->scratch_full)
+		hit_limit(run, "scratch space (%llu MiB, %llu files)",
+			  (unsigned long long)(limits->scratch_bytes >> 20),
+			  (unsigned long long)limits->scratch_inodes);
+	else if (result->end == SANDBOX_SIGNALLED && result->status == SIGXFSZ)
+		hit_limit(run, "size of one file (%llu MiB)",
+			  (unsigned long long)(limits->file_bytes >> 20));
+}
+
+static void list_layers(struct run *run)
+{
+	struct sandbox_result *result = run->result;
+	const size_t total = setup_step_count + payload_step_count;
+
+	result->layers[result->layer_count++] = (struct sandbox_layer){
+		.name = "namespaces",
+		.reason = "user, mount, pid, net (no interface up), ipc, uts, cgroup of its own",
+		.active = true,
+	};
+	for (size_t i = 0; i < total && result->layer_count < ARRAY_SIZE(result->layers); i++) {
+		const struct setup_step *step = i < setup_step_count ?
+							&setup_steps[i] :
+							&payload_steps[i - setup_step_count];
+		bool active = run->setup.active >> i & 1;
+
+		if (!step->reason)
+			continue;
+		result->layers[result->layer_count++] =
+			(struct sandbox_layer){ .name = step->name,
+						.reason = step->reason,
+						.active = active,
+						.absent_because = active ? NULL : step->absent_because };
+	}
+}
+
+static int resolve(const char *path, char **ret_resolved, struct error **error)
+{
+	cleanup_close int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int fd = -1;
+
+	if (root_fd < 0)
+		return error_set_errno(error, errno, "/");
+	return open_trusted(root_fd, path, geteuid(), O_PATH, &fd, ret_resolved, error);
+}
+
+/* Links in the caller's paths are followed here, once, where owners can still be told apart. */
+static int resolve_sources(struct run *run, struct error **error)
+{
+	const struct sandbox_spec *spec = run->spec;
+	int r = 0;
+
+	run->setup.sources = calloc(spec->mount_count + 1, sizeof(char *));
+	run->setup.overlays = calloc(spec->mount_count + 1, sizeof(char *));
+	if (!run->setup.sources || !run->setup.overlays)
+		return error_set_errno(error, ENOMEM, "mounts");
+	for (size_t i = 0; r == 0 && i < spec->mount_count; i++) {
+		r = resolve(spec->mounts[i].source, &run->setup.sources[i], error);
+		if (r == 0 && spec->mounts[i].overlay)
+			r = resolve(spec->mounts[i].overlay, &run->setup.overlays[i], error);
+	}
+	return r;
+}
+
+static int check_spec(const struct sandbox_spec *spec, struct error **error)
+{
+	if (!spec->argv || !spec->argv[0] || !spec->environment || !spec->seccomp ||
+	    spec->tree_count > SANDBOX_TREES)
+		return error_set(error, EINVAL, "incomplete sandbox description");
+	if (spec->userns_fd < 0 && geteuid() == 0)
+		return error_set(error, EPERM,
+				 "root needs a slot user namespace: a root inside must not be root outside");
+	return 0;
+}
+
+static int open_channels(struct run *run, struct error **error)
+{
+	int control[2];
+	int output[2];
+	int report[2] = { -1, -1 };
+	int lifeline[2];
+	int r;
+
+	r = message_pair(control, error);
+	if (r < 0)
+		return r;
+	run->fds[WATCH_CONTROL] = control[0];
+	run->setup.control_fd = control[1];
+	if (pipe2(output, O_CLOEXEC) < 0)
+		return error_set_errno(error, errno, "pipe");
+	run->fds[WATCH_OUTPUT] = output[0];
+	run->setup.output_fd = output[1];
+	if (pipe2(lifeline, O_CLOEXEC) < 0)
+		return error_set_errno(error, errno, "pipe");
+	run->setup.lifeline_fd = lifeline[0];
+	run->lifeline_fd = lifeline[1];
+	if (run->spec->report_maximum > 0 && pipe2(report, O_CLOEXEC) < 0)
+		return error_set_errno(error, errno, "pipe");
+	run->fds[WATCH_REPORT] = report[0];
+	run->setup.report_fd = report[1];
+	run->fds[WATCH_CANCEL] = run->spec->cancel_fd;
+	return 0;
+}
+
+static void close_child_ends(struct run *run)
+{
+	run->setup.control_fd = close_fd(run->setup.control_fd);
+	run->setup.output_fd = close_fd(run->setup.output_fd);
+	run->setup.report_fd = close_fd(run->setup.report_fd);
+	run->setup.lifeline_fd = close_fd(run->setup.lifeline_fd);
+}
+
+static void run_clear(struct run *run)
+{
+	close_child_ends(run);
+	run->lifeline_fd = close_fd(run->lifeline_fd);
+	run->fds[WATCH_CANCEL] = -1; /* borrowed */
+	for (size_t i = 0; i < WATCH_COUNT; i++)
+		run->fds[i] = close_fd(run->fds[i]);
+	for (size_t i = 0; run->setup.sources && i < run->spec->mount_count; i++) {
+		free(run->setup.sources[i]);
+		free(run->setup.overlays[i]);
+	}
+	free(run->setup.sources);
+	free(run->setup.overlays);
+	run->failure = error_free(run->failure);
+}
+
+static int start_and_watch(struct run *run, struct error **error)
+{
+	int r = check_spec(run->spec, error);
+
+	if (r == 0)
+		r = resolve_sources(run, error);
+	if (r == 0)
+		r = open_channels(run, error);
+	if (r < 0)
+		return r;
+	run->start = run->last_output = now_milliseconds();
+	run->helper = fork();
+	if (run->helper < 0)
+		return error_set_errno(error, errno, "fork");
+	if (run->helper == 0) {
+		/* Only the parent may hold this end, or the lifeline would never break. */
+		run->lifeline_fd = close_fd(run->lifeline_fd);
+		setup_child(&run->setup);
+	}
+	close_child_ends(run);
+	watch(run);
+	drain(run);
+	collect_status(run);
+	if (run->failure && !run->killed) {
+		*error = TAKE_PTR(run->failure);
+		return run->ready ? -error_number(*error) :
+				    error_context(error, "the sandbox could not be made");
+	}
+	if (!run->ready && !run->killed)
+		return error_set(error, EIO, "the sandbox could not be made: its set-up was killed");
+	list_layers(run);
+	return 0;
+}
+
+int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *ret_result,
+		struct error **error)
+{
+	struct sandbox_result result = { 0 };
+	struct run run = { .spec = spec, .result = &result, .lifeline_fd = -1 };
+	struct error *failure = NULL;
+	int r;
+
+	run.setup = (struct setup){ .spec = spec,
+				    .limits = complete_limits(&spec->limits),
+				    .control_fd = -1,
+				    .lifeline_fd = -1,
+				    .output_fd = -1,
+				    .report_fd = -1,
+				    .root_fd = -1 };
+	for (size_t i = 0; i < WATCH_COUNT; i++)
+		run.fds[i] = -1;
+	for (size_t i = 0; i < SANDBOX_TREES; i++)
+		run.setup.tree_fds[i] = result.tree_fds[i] = -1;
+	r = start_and_watch(&run, &failure);
+	run_clear(&run);
+	if (r < 0) {
+		sandbox_result_clear(&result);
+		error_set_code(failure, SANDBOX_EXIT_CODE);
+		if (error)
+			*error = TAKE_PTR(failure);
+		failure = error_free(failure);
+		return r;
+	}
+	*ret_result = result;
+	return 0;
+}
+
+void sandbox_result_clear(struct sandbox_result *result)
+{
+	text_clear(&result->report);
+	for (size_t i = 0; i < SANDBOX_TREES; i++)
+		result->tree_fds[i] = close_fd(result->tree_fds[i]);
+	*result = (struct sandbox_result){ .tree_fds = { -1, -1, -1, -1 } };
+}
+
+char *sandbox_result_describe(const struct sandbox_result *result)
+{
+	switch (result->end) {
+	case SANDBOX_EXITED:
+		return format_string("exited with %d", result->status);
+	case SANDBOX_SIGNALLED:
+		return format_string("was killed by SIG%s", sigabbrev_np(result->status));
+	case SANDBOX_LIMIT:
+		return format_string("hit a limit: %s", result->limit);
+	case SANDBOX_CANCELLED:
+		return format_string("was interrupted");
+	default:
+		return format_string("did not run");
+	}
+}

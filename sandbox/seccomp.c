@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Reads a policy's text into rules. The text is ours or root's; still every mistake in it is named
+ * with its line. libseccomp knows the numbers; its own compiler cannot express ordered rules with
+ * several tests of one argument (an ioctl allow-list), so bpf.c makes the program.
+ */
+#include "sandbox/seccomp.h"
+
+#include <asm/ioctls.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "lib/base/syscalls.h"
+#include "lib/base/text.h"
+#include "sandbox/seccomp_internal.h"
+
+#define SECCOMP_TOKENS 64
+
+/* CLONE_NEWTIME shares its bit with the exit signal of clone(); only clone3 and unshare can ask for it. */
+#define CLONE_NAMESPACES                                                                           \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
+	 CLONE_NEWPID | CLONE_NEWNET)
+#define O_TMPFILE_BIT 020000000 /* __O_TMPFILE; O_TMPFILE itself includes O_DIRECTORY */
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#endif
+
+#define CONSTANT(name) { #name, (uint32_t)(name) }
+static const struct {
+	const char *name;
+	uint32_t value;
+} constants[] = {
+	CONSTANT(O_CREAT),
+	CONSTANT(O_TMPFILE_BIT),
+	CONSTANT(S_ISUID),
+	CONSTANT(S_ISGID),
+	CONSTANT(CLONE_NAMESPACES),
+	CONSTANT(CLONE_NEWUSER),
+	CONSTANT(PR_SET_NAME),
+	CONSTANT(PR_GET_NAME),
+	CONSTANT(PR_SET_PDEATHSIG),
+	CONSTANT(PR_GET_PDEATHSIG),
+	CONSTANT(PR_GET_DUMPABLE),
+	CONSTANT(PR_GET_NO_NEW_PRIVS),
+	CONSTANT(PR_GET_SECCOMP),
+	CONSTANT(PR_CAPBSET_READ),
+	CONSTANT(PR_SET_VMA),
+	CONSTANT(ADDR_NO_RANDOMIZE),
+	CONSTANT(TCGETS),
+	CONSTANT(TIOCGWINSZ),
+	CONSTANT(FIONREAD),
+	CONSTANT(FIONBIO),
+	CONSTANT(FIOCLEX),
+	CONSTANT(FIONCLEX),
+	CONSTANT(AF_UNIX),
+};
+
+struct reader {
+	const char *name;
+	size_t line;
+	char *tokens[SECCOMP_TOKENS];
+	size_t token_count;
+	struct seccomp_policy *policy;
+};
+
+static int complain(const struct reader *reader, struct error **error, const char *what,
+		    const char *token)
+{
+	return error_set(error, EINVAL, "%s:%zu: %s '%s'", reader->name, reader->line, what, token);
+}
+
+static bool parse_number(const char *token, uint32_t *ret_value)
+{
+	unsigned base = token[0] == '0' ? token[1] == 'x' ? 16 : 8 : 10;
+	uint64_t value = 0;
+
+	for (const char *c = base == 16 ? token + 2 : token; *c; c++) {
+		unsigned digit = *c >= 'a' ? (unsigned)(*c - 'a') + 10 : (unsigned)(*c - '0');
+
+		if (digit >= base)
+			return false;
+		value = value * base + digit;
+		if (value > UINT32_MAX)
+			return false;
+	}
+	*ret_value = (uint32_t)value;
+	return true;
+}
+
+/* A number, or names joined by '|'. Cuts the token up. */
+static int parse_value(const struct reader *reader, char *token, uint32_t *ret_value,
+		       struct error **error)
+{
+	uint32_t value = 0;
+
+	if (token[0] >= '0' && token[0] <= '9') {
+		if (!parse_number(token, ret_value))
+			return complain(reader, error, "not a 32-bit number:", token);
+		return 0;
+	}
+	for (char *save = NULL, *word = strtok_r(token, "|", &save); word;
+	     word = strtok_r(NULL, "|", &save)) {
+		size_t i = 0;
+
+		while (i < ARRAY_SIZE(constants) && !string_equal(constants[i].name, word))
+			i++;
+		if (i == ARRAY_SIZE(constants))
+			return complain(reader, error, "unknown constant", word);
+		value |= constants[i].value;
+	}
+	*ret_value = value;
+	return 0;
+}
+
+/* tokens[first] is behind "if" or "and": argN TEST VALUE. */
+static int parse_condition(const struct reader *reader, size_t first, struct seccomp_rule *rule,
+			   struct error **error)
+{
+	static const char *const tests[] = { [SECCOMP_IS] = "is",
+					     [SECCOMP_HAS] = "has",
+					     [SECCOMP_LACKS] = "lacks" };
+	struct seccomp_condition condition = { 0 };
+	const char *argument = reader->tokens[first];
+	size_t test = 0;
+	int r;
+
+	if (first + 2 >= reader->token_count || rule->condition_count == SECCOMP_CONDITIONS)
+		return complain(reader, error, "incomplete or too long condition at",
+				reader->tokens[first - 1]);
+	if (strncmp(argument, "arg", 3) != 0 || argument[3] < '0' || argument[3] > '5' || argument[4])
+		return complain(reader, error, "not arg0 to arg5:", argument);
+	condition.argument = (unsigned)(argument[3] - '0');
+	while (test < ARRAY_SIZE(tests) && !string_equal(tests[test], reader->tokens[first + 1]))
+		test++;
+	if (test == ARRAY_SIZE(tests))
+		return complain(reader, error, "unknown test", reader->tokens[first + 1]);
+	condition.test = (enum seccomp_test)test;
+	r = parse_value(reader, reader->tokens[first + 2], &condition.value, error);
+	if (r < 0)
+		return r;
+	rule->conditions[rule->condition_count++] = condition;
+	return 0;
+}
+
+static int add_rule(struct reader *reader, const char *name, const struct seccomp_rule *rule,
+		    struct error **error)
+{
+	int number = seccomp_syscall_resolve_name(name);
+	struct seccomp_call *call;
+	struct seccomp_rule *rules;
+
+	if (number == __NR_SCMP_ERROR)
+		return complain(reader, error, "unknown system call", name);
+	if (number < 0 || number >= SECCOMP_SYSCALLS)
+		return 0; /* of another architecture */
+	call = &reader->policy->calls[number];
+	if (call->rule_count > 0 && call->rules[call->rule_count - 1].condition_count == 0)
+		return complain(reader, error, "already decided without condition:", name);
+	rules = reallocarray(call->rules, call->rule_count + 1, sizeof(*rules));
+	if (!rules)
+		return error_set_errno(error, ENOMEM, "%s", reader->name);
+	call->rules = rules;
+	call->rules[call->rule_count++] = *rule;
+	return 0;
+}
+
+static int parse_line(struct reader *reader, struct error **error)
+{
+	struct seccomp_rule rule = { 0 };
+	const char *verb = reader->tokens[0];
+	int r;
+
+	if (string_equal(verb, "allow"))
+		rule.action = SECCOMP_RET_ALLOW;
+	else if (string_equal(verb, "refuse"))
+		rule.action = SECCOMP_RET_ERRNO | EPERM;
+	else if (string_equal(verb, "pretend"))
+		rule.action = SECCOMP_RET_ERRNO | 0;
+	else
+		return complain(reader, error, "unknown action", verb);
+	if (reader->token_count < 2)
+		return complain(reader, error, "no system call behind", verb);
+	if (reader->token_count > 2 && string_equal(reader->tokens[2], "if")) {
+		for (size_t at = 3; at < reader->token_count; at += 4) {
+			if (at > 3 && !string_equal(reader->tokens[at - 1], "and"))
+				return complain(reader, error, "expected 'and' instead of",
+						reader->tokens[at - 1]);
+			r = parse_condition(reader, at, &rule, error);
+			if (r < 0)
+				return r;
+		}
+		if (rule.condition_count == 0)
+			return complain(reader, error, "no condition behind", "if");
+		return add_rule(reader, reader->tokens[1], &rule, error);
+	}
+	for (size_t i = 1; i < reader->token_count; i++) {
+		r = add_rule(reader, reader->tokens[i], &rule, error);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int parse_text(struct reader *reader, char *text, struct error **error)
+{
+	for (char *line = text, *next; line; line = next) {
+		char *save = NULL;
+		int r;
+
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		reader->line++;
+		line[strcspn(line, "#")] = '\0';
+		reader->token_count = 0;
+		for (char *token = strtok_r(line, " \t\r", &save); token;
+		     token = strtok_r(NULL, " \t\r", &save)) {
+			if (reader->token_count == SECCOMP_TOKENS)
+				return complain(reader, error, "too many words, at", token);
+			reader->tokens[reader->token_count++] = token;
+		}
+		if (reader->token_count == 0)
+			continue;
+		r = parse_line(reader, error);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void policy_free(struct seccomp_policy *policy)
+{
+	if (!policy)
+		return;
+	for (size_t i = 0; i < SECCOMP_SYSCALLS; i++)
+		free(policy->calls[i].rules);
+	free(policy);
+}
+
+int seccomp_compile(const char *name, const char *text, size_t length,
+		    struct seccomp_program *ret_program, struct error **error)
+{
+	struct reader reader = { .name = name };
+	cleanup_free char *copy = NULL;
+	int r;
+
+	if (memchr(text, '\0', length))
+		return error_set(error, EINVAL, "%s: not a text file", name);
+	copy = strndup(text, length);
+	reader.policy = calloc(1, sizeof(*reader.policy));
+	if (!copy || !reader.policy) {
+		free(reader.policy);
+		return error_set_errno(error, ENOMEM, "%s", name);
+	}
+	r = parse_text(&reader, copy, error);
+	for (size_t i = 0; r == 0 && i < SECCOMP_SYSCALLS; i++) {
+		const struct seccomp_call *call = &reader.policy->calls[i];
+
+		if (call->rule_count > 0 && call->rules[call->rule_count - 1].condition_count > 0)
+			r = error_set(error, EINVAL,
+				      "%s: the last line about system call %zu has a condition", name, i);
+	}
+	if (r == 0)
+		r = seccomp_emit(reader.policy, ret_program, error);
+	policy_free(reader.policy);
+	return r;
+}
+
+int seccomp_install(const struct seccomp_program *program, struct error **error)
+{
+	struct sock_fprog filter = { .len = program->count, .filter = program->instructions };
+	int r = sys_seccomp_filter(0, &filter);
+
+	return r < 0 ? error_set_errno(error, -r, "seccomp filter") : 0;
+}
+
+void seccomp_program_clear(struct seccomp_program *program)
+{
+	free(program->instructions);
+	*program = (struct seccomp_program){ 0 };
+}

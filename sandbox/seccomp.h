@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * System call policies as text (profiles/NAME.seccomp) and the filter programs made of them.
+ * The text is trusted (root's or ours); the language is described at the head of each profile.
+ */
+#ifndef KMODBOX_SANDBOX_SECCOMP_H
+#define KMODBOX_SANDBOX_SECCOMP_H
+
+#include <linux/filter.h>
+#include <stddef.h>
+
+#include "lib/base/error.h"
+
+struct seccomp_program {
+	struct sock_filter *instructions; /* owned */
+	unsigned short count;
+};
+
+/* Compiles a policy's text; name is for messages ("build.seccomp:12: unknown system call 'x'"). */
+int seccomp_compile(const char *name, const char *text, size_t length,
+		    struct seccomp_program *ret_program, struct error **error) must_check;
+/* Installs it in this process, which must have no_new_privs set. */
+int seccomp_install(const struct seccomp_program *program, struct error **error) must_check;
+void seccomp_program_clear(struct seccomp_program *program);
+
+#endif

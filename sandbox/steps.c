@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The set-up, top to bottom, as pid 1 of the new namespaces: one ordered list of steps, each with
+ * its reason. Any failure ends it before foreign code has run. Afterwards this process is the
+ * sandbox's init: it reaps, reports how the payload ended, and takes everything with it.
+ */
+#include <fcntl.h>
+#include <linux/securebits.h>
+#include <grp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "lib/base/files.h"
+#include "lib/base/syscalls.h"
+#include "sandbox/setup.h"
+
+_Noreturn void setup_fail(struct setup *setup, struct error *error)
+{
+	ignore_result(message_reply_error(setup->control_fd, error));
+	_exit(127);
+}
+
+int setup_run(const struct setup_step *steps, size_t count, unsigned first_bit, struct setup *setup,
+	      struct error **error)
+{
+	for (size_t i = 0; i < count; i++) {
+		int r = steps[i].run(setup, error);
+
+		if (r < 0)
+			return error_context(error, "%s", steps[i].name);
+		if (r == 0)
+			setup->active |= UINT64_C(1) << (first_bit + i);
+		else if (!steps[i].absent_because)
+			return error_set(error, ENOSYS, "%s: the kernel cannot do it", steps[i].name);
+	}
+	return 0;
+}
+
+/* The lifeline is what counts: PDEATHSIG is cleared by setresuid() and tied to a thread. */
+static int step_die_with_parent(struct setup *setup, struct error **error)
+{
+	struct pollfd lifeline = { .fd = setup->lifeline_fd, .events = POLLIN };
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return error_set_errno(error, errno, "PR_SET_PDEATHSIG");
+	if (poll(&lifeline, 1, 0) != 0)
+		return error_set(error, ECANCELED, "the process that started it is gone");
+	return 0;
+}
+
+static int step_forbid_namespaces(struct setup *setup, struct error **error)
+{
+	cleanup_close int fd = -1;
+
+	(void)setup;
+	/* While the host's /proc can still be reached. It counts for this user namespace only. */
+	fd = open("/proc/sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set_errno(error, errno, "/proc/sys/user/max_user_namespaces");
+	if (write(fd, "0", 1) != 1)
+		return error_set_errno(error, errno, "/proc/sys/user/max_user_namespaces");
+	return 0;
+}
+
+static int step_private_mounts(struct setup *setup, struct error **error)
+{
+	(void)setup;
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return error_set_errno(error, errno, "mount propagation");
+	return 0;
+}
+
+static int step_name_host(struct setup *setup, struct error **error)
+{
+	(void)setup;
+	if (sethostname("kmodbox", strlen("kmodbox")) < 0 || setdomainname("", 0) < 0)
+		return error_set_errno(error, errno, "host name");
+	return 0;
+}
+
+static int step_new_session(struct setup *setup, struct error **error)
+{
+	(void)setup;
+	if (setsid() < 0)
+		return error_set_errno(error, errno, "setsid");
+	return 0;
+}
+
+/* Everything inherited goes, but for the few descriptors that the payload or its report need. */
+static int step_close_descriptors(struct setup *setup, struct error **error)
+{
+	const int kept[] = { setup->control_fd,		 setup->lifeline_fd,
+			     setup->output_fd,		 setup->report_fd,
+			     setup->spec->exec_fd,	 setup->spec->input_file_fd,
+			     setup->spec->output_file_fd };
+	unsigned first = 0;
+
+	for (;;) {
+		unsigned next = ~0U;
+
+		for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+			if (kept[i] >= 0 && (unsigned)kept[i] >= first && (unsigned)kept[i] < next)
+				next = (unsigned)kept[i];
+		}
+		if (next > first && close_range(first, next == ~0U ? next : next - 1, 0) < 0)
+			return error_set_errno(error, errno, "close_range");
+		if (next == ~0U)
+			return 0;
+		first = next + 1;
+	}
+}
+
+static int step_send_trees(struct setup *setup, struct error **error)
+{
+	int r = message_send(setup->control_fd, SETUP_TREES, NULL, 0, setup->tree_fds,
+			     setup->spec->tree_count, error);
+
+	for (size_t i = 0; i < SANDBOX_TREES; i++)
+		setup->tree_fds[i] = close_fd(setup->tree_fds[i]);
+	return r;
+}
+
+static int step_drop_capabilities(struct setup *setup, struct error **error)
+{
+	cleanup(cap_free_function) cap_t none = cap_init();
+
+	(void)setup;
+	for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++) {
+		if (prctl(PR_CAPBSET_DROP, capability) < 0)
+			return error_set_errno(error, errno, "bounding set");
+	}
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return error_set_errno(error, errno, "ambient set");
+	/* Uid 0 of the namespace must never get them back by exec. */
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+					     SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
+					     SECBIT_NO_CAP_AMBIENT_RAISE |
+					     SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED) < 0)
+		return error_set_errno(error, errno, "securebits");
+	if (!none || cap_set_proc(none) < 0)
+		return error_set_errno(error, errno, "capset");
+	return 0;
+}
+
+static int step_no_new_privileges(struct setup *setup, struct error **error)
+{
+	(void)setup;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_set_errno(error, errno, "PR_SET_NO_NEW_PRIVS");
+	/* The payload has our uid: it must not trace or read its init. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return error_set_errno(error, errno, "PR_SET_DUMPABLE");
+	return 0;
+}
+
+const struct setup_step setup_steps[] = {
+	{ "death with parent", "nothing of a build survives the program that started it",
+	  step_die_with_parent, NULL },
+	{ "no nested user namespaces", "their kernel code is where containers are broken out of",
+	  step_forbid_namespaces, NULL },
+	{ "private mounts", "no mount made here shows on the host, none of the host's arrives later",
+	  step_private_mounts, NULL },
+	{ "fresh root", "what is not put there does not exist", view_attach_root, NULL },
+	{ "read-only system", "the toolchain can be used and not be changed", view_show_system, NULL },
+	{ "generated /etc", "no host configuration, no account, no key is seen", view_write_etc, NULL },
+	{ "minimal /dev", "five harmless nodes", view_make_devices, NULL },
+	{ "own /proc", "only the sandbox's own processes", view_mount_proc,
+	  "something is mounted over parts of the host's /proc, so the kernel refuses a fresh one" },
+	{ "named mounts", "headers and what the caller named, nosuid, nodev", view_show_mounts, NULL },
+	{ "private scratch", "a copy of the source on a size-limited tmpfs", view_fill_trees, NULL },
+	{ "read-only root", "only scratch and /tmp can be written", view_seal_root, NULL },
+	{ "pivot_root", "the host's tree is gone, not hidden", view_enter_root, NULL },
+	{ "host name", "the host's name does not enter a build", step_name_host, NULL },
+	{ "new session", "no terminal to push input into (CVE-2017-5226)", step_new_session, NULL },
+	{ "scratch handed out", NULL, step_send_trees, NULL },
+	{ "closed descriptors", "nothing that was open outside is open inside", step_close_descriptors,
+	  NULL },
+	{ "no capabilities", "in no set, and locked", step_drop_capabilities, NULL },
+	{ "no new privileges", "setuid programs and file capabilities give nothing",
+	  step_no_new_privileges, NULL },
+};
+const size_t setup_step_count = ARRAY_SIZE(setup_steps);
+
+static void report_exit(const struct setup *setup, int status)
+{
+	struct setup_exit exit_message = { .signalled = WIFSIGNALED(status) };
+
+	exit_message.status = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+	ignore_result(message_send(setup->control_fd, SETUP_EXIT, &exit_message, sizeof(exit_message),
+				   NULL, 0, NULL));
+}
+
+/* Init's whole life: reap until the payload itself has ended, or the parent is gone. */
+static _Noreturn void be_init(const struct setup *setup, pid_t payload, int signal_fd)
+{
+	struct pollfd polls[] = { { .fd = setup->lifeline_fd, .events = POLLIN },
+				  { .fd = signal_fd, .events = POLLIN } };
+
+	for (;;) {
+		struct signalfd_siginfo info;
+		int status;
+		pid_t pid;
+
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+			if (pid == payload) {
+				report_exit(setup, status);
+				_exit(0);
+			}
+		}
+		if (poll(polls, ARRAY_SIZE(polls), -1) < 0 && errno != EINTR)
+			_exit(125);
+		if (polls[0].revents)
+			_exit(124);
+		if (polls[1].revents && read(signal_fd, &info, sizeof(info)) < 0)
+			_exit(125);
+	}
+}
+
+static _Noreturn void become_init(struct setup *setup)
+{
+	cleanup_error struct error *error = NULL;
+	sigset_t signals;
+	pid_t payload;
+	int signal_fd;
+
+	(void)umask(022);
+	if (setup_run(setup_steps, setup_step_count, 0, setup, &error) < 0)
+		setup_fail(setup, error);
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGCHLD);
+	if (sigprocmask(SIG_SETMASK, &signals, NULL) < 0)
+		_exit(125);
+	signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+	payload = signal_fd < 0 ? -1 : fork();
+	if (payload < 0) {
+		(void)error_set_errno(&error, errno, "payload");
+		setup_fail(setup, error);
+	}
+	if (payload == 0)
+		payload_start(setup);
+	setup->output_fd = close_fd(setup->output_fd);
+	setup->report_fd = close_fd(setup->report_fd);
+	be_init(setup, payload, signal_fd);
+}
+
+static int write_map(const char *path, const char *text, struct error **error)
+{
+	cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set_errno(error, errno, "%s", path);
+	if (write(fd, text, strlen(text)) < 0)
+		return error_set_errno(error, errno, "%s", path);
+	return 0;
+}
+
+/* An ordinary user: a namespace of our own in which his uid is 0. */
+static int make_user_namespace(struct error **error)
+{
+	char uid_map[64];
+	char gid_map[64];
+	int r;
+
+	(void)snprintf(uid_map, sizeof(uid_map), "0 %u 1", (unsigned)geteuid());
+	(void)snprintf(gid_map, sizeof(gid_map), "0 %u 1", (unsigned)getegid());
+	if (unshare(CLONE_NEWUSER) < 0)
+		return error_set_errno(error, errno,
+				       "user namespace: allow them (sysctl user.max_user_namespaces, "
+				       "kernel.unprivileged_userns_clone, "
+				       "kernel.apparmor_restrict_unprivileged_userns) or start as root");
+	/* Our own /proc files belong to root while we are not dumpable. */
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		return error_set_errno(error, errno, "PR_SET_DUMPABLE");
+	r = write_map("/proc/self/setgroups", "deny", error);
+	if (r == 0)
+		r = write_map("/proc/self/uid_map", uid_map, error);
+	if (r == 0)
+		r = write_map("/proc/self/gid_map", gid_map, error);
+	return r;
+}
+
+/* Started by root: the slot's namespace was made while there was root to make it. */
+static int join_slot(int userns_fd, struct error **error)
+{
+	if (geteuid() == 0 && setgroups(0, NULL) < 0)
+		return error_set_errno(error, errno, "setgroups");
+	if (setns(userns_fd, CLONE_NEWUSER) < 0)
+		return error_set_errno(error, errno, "joining the slot's user namespace");
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return error_set_errno(error, errno, "becoming the slot's uid");
+	return 0;
+}
+
+_Noreturn void setup_child(struct setup *setup)
+{
+	cleanup_error struct error *error = NULL;
+	int32_t message;
+	pid_t pid;
+	int r;
+
+	/* What the caller ignores would be ignored by the payload too, across exec. */
+	for (int number = 1; number < NSIG; number++)
+		(void)sigaction(number, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
+
+	r = setup->spec->userns_fd >= 0 ? join_slot(setup->spec->userns_fd, &error) :
+					  make_user_namespace(&error);
+	if (r < 0)
+		setup_fail(setup, error);
+	/* CLONE_PARENT: pid 1 is the caller's own child, who can wait for it and hold its pidfd. */
+	pid = sys_clone3(CLONE_PARENT | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
+				 CLONE_NEWUTS | CLONE_NEWCGROUP,
+			 0, NULL);
+	if (pid == 0)
+		become_init(setup);
+	if (pid < 0) {
+		(void)error_set_errno(&error, -pid, "namespaces (mount, pid, net, ipc, uts, cgroup)");
+		setup_fail(setup, error);
+	}
+	message = pid;
+	r = message_send(setup->control_fd, SETUP_PID, &message, sizeof(message), NULL, 0, &error);
+	_exit(r < 0 ? 127 : 0);
+}

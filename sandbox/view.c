@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the payload sees: a fresh root built from nothing, on which only what is named here appears.
+ * Everything happens on our own tmpfs, from descriptors of the host's tree, so no name is resolved
+ * in a place that anybody hostile can write (runc CVE-2025-31133, CVE-2025-52565).
+ */
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "lib/base/files.h"
+#include "lib/base/syscalls.h"
+#include "sandbox/mounts.h"
+#include "sandbox/setup.h"
+
+#define VIEW_ROOT_BYTES (UINT64_C(1) << 20)
+#define VIEW_ROOT_INODES 4096
+/* While the view is made: an upper layer that brings mount points which the host's /usr lacks. */
+#define VIEW_SKELETON ".skeleton"
+
+/* Host directories that are replaced where only the toolchain may be seen. */
+static const char *const hidden_directories[] = { "usr/src", "usr/lib/modules" };
+
+/* A host path without links in it, as the parent resolved it. */
+static int open_host(const char *path, int *ret_fd, struct error **error)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+	int fd = sys_openat2(AT_FDCWD, path, &how);
+
+	if (fd < 0)
+		return error_set_errno(error, -fd, "%s", path);
+	*ret_fd = fd;
+	return 0;
+}
+
+/*
+ * mkdir -p below the new root, across our own mounts (which make_directories() of lib/base refuses)
+ * and through our own links like /lib. path is relative.
+ */
+static int make_path(const struct setup *setup, const char *path, struct error **error)
+{
+	cleanup_free char *copy = strdup(path);
+
+	if (!copy)
+		return error_set_errno(error, ENOMEM, "%s", path);
+	for (char *end = strchr(copy, '/');; end = strchr(end + 1, '/')) {
+		if (end)
+			*end = '\0';
+		if (mkdirat(setup->root_fd, copy, 0755) < 0 && errno != EEXIST)
+			return error_set_errno(error, errno, "directory /%s", copy);
+		if (!end)
+			return 0;
+		*end = '/';
+	}
+}
+
+/* Makes the parents of a path of the new root; path is absolute. */
+static int make_parents(const struct setup *setup, const char *path, struct error **error)
+{
+	const char *slash = strrchr(path, '/');
+	cleanup_free char *parent = NULL;
+
+	if (slash == path)
+		return 0;
+	parent = strndup(path + 1, (size_t)(slash - path) - 1);
+	if (!parent)
+		return error_set_errno(error, ENOMEM, "%s", path);
+	return make_path(setup, parent, error);
+}
+
+/* Makes an empty file or directory to mount on, unless there is one. */
+static int make_mount_point(const struct setup *setup, const char *path, bool directory,
+			    struct error **error)
+{
+	int fd;
+	int r;
+
+	if (directory)
+		return make_path(setup, path + 1, error);
+	r = make_parents(setup, path, error);
+	if (r < 0)
+		return r;
+	fd = openat(setup->root_fd, path + 1, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC,
+		    0644);
+	if (fd < 0 && errno != EEXIST)
+		return error_set_errno(error, errno, "mount point %s", path);
+	(void)close_fd(fd);
+	return 0;
+}
+
+static int write_etc_file(const struct setup *setup, const char *path, const char *text,
+			  struct error **error)
+{
+	cleanup_close int fd = -1;
+	int r;
+
+	fd = openat(setup->root_fd, path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return error_set_errno(error, errno, "/%s", path);
+	r = write_all(fd, text, strlen(text));
+	return r < 0 ? error_set_errno(error, -r, "/%s", path) : 0;
+}
+
+static int show(const struct setup *setup, const char *source, const char *target, bool writable,
+		struct error **error)
+{
+	cleanup_close int source_fd = -1;
+	cleanup_close int mount_fd = -1;
+	struct stat status;
+	int r;
+
+	r = open_host(source, &source_fd, error);
+	if (r < 0)
+		return r;
+	if (fstat(source_fd, &status) < 0)
+		return error_set_errno(error, errno, "%s", source);
+	r = make_mount_point(setup, target, S_ISDIR(status.st_mode), error);
+	if (r < 0)
+		return r;
+	r = mounts_clone(source_fd, writable, &mount_fd, error);
+	if (r < 0)
+		return error_context(error, "showing %s", source);
+	r = mounts_attach(mount_fd, setup->root_fd, target + 1, error);
+	return r < 0 ? error_context(error, "showing %s", source) : 0;
+}
+
+int view_attach_root(struct setup *setup, struct error **error)
+{
+	cleanup_close int fd = -1;
+	cleanup_close int host_root = -1;
+	int r;
+
+	r = mounts_new_tmpfs(VIEW_ROOT_BYTES, VIEW_ROOT_INODES, "0755", &fd, error);
+	if (r < 0)
+		return r;
+	/*
+	 * On top of "/": before Linux 6.15 a mount can only be attached to what is attached itself,
+	 * and this place always exists. Paths of ours still start at the root below it.
+	 */
+	r = open_host("/", &host_root, error);
+	if (r < 0)
+		return r;
+	r = mounts_attach(fd, host_root, "", error);
+	if (r < 0)
+		return r;
+	setup->root_fd = TAKE_FD(fd);
+	return 0;
+}
+
+/* The mount point below /usr that a path of the spec needs on the host, or NULL if it needs none. */
+static const char *needed_below_usr(const struct setup *setup, const char *path)
+{
+	if (!string_starts_with(path, "/usr/"))
+		return NULL;
+	for (size_t i = 0; setup->spec->toolchain_only && i < ARRAY_SIZE(hidden_directories); i++) {
+		size_t length = strlen(hidden_directories[i]);
+
+		if (strncmp(path + 1, hidden_directories[i], length) == 0 &&
+		    (path[1 + length] == '/' || !path[1 + length]))
+			return hidden_directories[i];
+	}
+	return path + 1;
+}
+
+/* Adds to the skeleton what the host's /usr lacks. 1 if anything was added, or was there already. */
+static int extend_skeleton(const struct setup *setup, const char *path, struct error **error)
+{
+	const char *needed = needed_below_usr(setup, path);
+	cleanup_free char *inside = NULL;
+	cleanup_free char *outside = NULL;
+	struct stat status;
+	int r;
+
+	if (!needed)
+		return 0;
+	outside = format_string("/%s", needed);
+	inside = format_string(VIEW_SKELETON "/%s", needed + strlen("usr/"));
+	if (!inside || !outside)
+		return error_set_errno(error, ENOMEM, "%s", path);
+	if (lstat(outside, &status) == 0)
+		return 0;
+	r = make_path(setup, inside, error);
+	return r < 0 ? r : 1;
+}
+
+static int make_skeleton(const struct setup *setup, bool *ret_needed, struct error **error)
+{
+	const struct sandbox_spec *spec = setup->spec;
+	cleanup_close int fd = -1;
+	bool needed = false;
+	int r;
+
+	r = mounts_new_tmpfs(VIEW_ROOT_BYTES, VIEW_ROOT_INODES, "0755", &fd, error);
+	if (r < 0)
+		return r;
+	r = make_path(setup, VIEW_SKELETON, error);
+	if (r < 0)
+		return r;
+	r = mounts_attach(fd, setup->root_fd, VIEW_SKELETON, error);
+	if (r < 0)
+		return r;
+
+	for (size_t i = 0; r >= 0 && i < spec->mount_count; i++) {
+		r = extend_skeleton(setup, spec->mounts[i].target, error);
+		needed = needed || r > 0;
+	}
+	for (size_t i = 0; r >= 0 && i < spec->tree_count; i++) {
+		r = extend_skeleton(setup, spec->trees[i].path, error);
+		needed = needed || r > 0;
+	}
+	for (size_t i = 0; r >= 0 && i < spec->symlink_count; i++) {
+		r = extend_skeleton(setup, spec->symlinks[i].path, error);
+		needed = needed || r > 0;
+	}
+	if (r < 0)
+		return r;
+	*ret_needed = needed;
+	return 0;
+}
+
+/* The overlay holds its layer itself: the payload need not see it. */
+static int remove_skeleton(const struct setup *setup, struct error **error)
+{
+	if (fchdir(setup->root_fd) < 0 || umount2(VIEW_SKELETON, MNT_DETACH) < 0 ||
+	    unlinkat(setup->root_fd, VIEW_SKELETON, AT_REMOVEDIR) < 0)
+		return error_set_errno(error, errno, "skeleton of /usr");
+	return 0;
+}
+
+static int show_usr(struct setup *setup, struct error **error)
+{
+	cleanup_close int usr_fd = -1;
+	cleanup_close int skeleton_fd = -1;
+	cleanup_close int mount_fd = -1;
+	bool needed;
+	int r;
+
+	r = make_skeleton(setup, &needed, error);
+	if (r < 0)
+		return r;
+	r = open_host("/usr", &usr_fd, error);
+	if (r < 0)
+		return r;
+	if (needed) {
+		skeleton_fd = openat(setup->root_fd, VIEW_SKELETON, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (skeleton_fd < 0)
+			return error_set_errno(error, errno, "skeleton of /usr");
+		r = mounts_new_overlay(skeleton_fd, usr_fd, &mount_fd, error);
+	} else {
+		r = mounts_clone(usr_fd, false, &mount_fd, error);
+	}
+	if (r < 0)
+		return r;
+	r = remove_skeleton(setup, error);
+	if (r < 0)
+		return r;
+	r = make_mount_point(setup, "/usr", true, error);
+	if (r < 0)
+		return r;
+	return mounts_attach(mount_fd, setup->root_fd, "usr", error);
+}
+
+static int hide_directory(struct setup *setup, const char *path, struct error **error)
+{
+	cleanup_close int fd = -1;
+	struct stat status;
+	int r;
+
+	if (fstatat(setup->root_fd, path, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : error_set_errno(error, errno, "/%s", path);
+	r = mounts_new_tmpfs(VIEW_ROOT_BYTES, VIEW_ROOT_INODES, "0755", &fd, error);
+	if (r < 0)
+		return r;
+	return mounts_attach(fd, setup->root_fd, path, error);
+}
+
+/* /bin and its like: links into /usr on merged systems, directories on the others. */
+static int show_top_directory(struct setup *setup, const char *path, struct error **error)
+{
+	struct stat status;
+	char target[256];
+	ssize_t length;
+
+	if (lstat(path, &status) < 0)
+		return errno == ENOENT ? 0 : error_set_errno(error, errno, "%s", path);
+	if (S_ISDIR(status.st_mode))
+		return show(setup, path, path, false, error);
+	length = readlink(path, target, sizeof(target) - 1);
+	if (length < 0)
+		return error_set_errno(error, errno, "%s", path);
+	target[length] = '\0';
+	if (symlinkat(target, setup->root_fd, path + 1) < 0)
+		return error_set_errno(error, errno, "link %s", path);
+	return 0;
+}
+
+int view_show_system(struct setup *setup, struct error **error)
+{
+	static const char *const top_directories[] = { "/bin",	 "/sbin",  "/lib",
+						       "/lib32", "/lib64", "/libx32" };
+	int r = show_usr(setup, error);
+
+	for (size_t i = 0; r == 0 && setup->spec->toolchain_only && i < ARRAY_SIZE(hidden_directories);
+	     i++)
+		r = hide_directory(setup, hidden_directories[i], error);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(top_directories); i++)
+		r = show_top_directory(setup, top_directories[i], error);
+	return r;
+}
+
+int view_write_etc(struct setup *setup, struct error **error)
+{
+	static const struct {
+		const char *path;
+		const char *text;
+	} files[] = {
+		{ "etc/passwd", "root:x:0:0:root:/tmp:/bin/sh\n"
+				"nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n" },
+		{ "etc/group", "root:x:0:\nnogroup:x:65534:\n" },
+		{ "etc/hosts", "127.0.0.1 localhost\n::1 localhost\n" },
+		{ "etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n" },
+	};
+	/* cc, c++ and awk live behind links in alternatives; the loader wants its cache. */
+	static const char *const shown[] = { "/etc/alternatives", "/etc/ld.so.cache" };
+	struct stat status;
+	int r = make_path(setup, "etc", error);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++)
+		r = write_etc_file(setup, files[i].path, files[i].text, error);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(shown); i++) {
+		if (lstat(shown[i], &status) == 0)
+			r = show(setup, shown[i], shown[i], false, error);
+	}
+	if (r == 0 && symlinkat("../usr/lib/os-release", setup->root_fd, "etc/os-release") < 0)
+		r = error_set_errno(error, errno, "link /etc/os-release");
+	return r;
+}
+
+static int show_device(struct setup *setup, const char *path, struct error **error)
+{
+	cleanup_close int source_fd = -1;
+	cleanup_close int mount_fd = -1;
+	cleanup_close int test_fd = -1;
+	int r;
+
+	r = open_host(path, &source_fd, error);
+	if (r < 0)
+		return r;
+	r = make_mount_point(setup, path, false, error);
+	if (r < 0)
+		return r;
+	r = mounts_clone_device(source_fd, &mount_fd, error);
+	if (r < 0)
+		return r;
+	r = mounts_attach(mount_fd, setup->root_fd, path + 1, error);
+	if (r < 0)
+		return r;
+	/* A host whose /dev is mounted nodev builds the same view, but nothing in it opens. */
+	test_fd = openat(setup->root_fd, path + 1, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (test_fd < 0)
+		return error_set_errno(error, errno, "%s cannot be used: is the host's /dev mounted nodev?",
+				       path);
+	return 0;
+}
+
+int view_make_devices(struct setup *setup, struct error **error)
+{
+	static const char *const nodes[] = { "/dev/null", "/dev/zero", "/dev/full", "/dev/random",
+					     "/dev/urandom" };
+	static const char *const links[][2] = { { "dev/fd", "/proc/self/fd" },
+						{ "dev/stdin", "/proc/self/fd/0" },
+						{ "dev/stdout", "/proc/self/fd/1" },
+						{ "dev/stderr", "/proc/self/fd/2" } };
+	int r = make_path(setup, "dev", error);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(nodes); i++)
+		r = show_device(setup, nodes[i], error);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(links); i++) {
+		if (symlinkat(links[i][1], setup->root_fd, links[i][0]) < 0)
+			r = error_set_errno(error, errno, "link /%s", links[i][0]);
+	}
+	return r;
+}
+
+int view_mount_proc(struct setup *setup, struct error **error)
+{
+	cleanup_close int fs_fd = fsopen("proc", FSOPEN_CLOEXEC);
+	cleanup_close int fd = -1;
+	int r;
+
+	if (fs_fd < 0)
+		return error_set_errno(error, errno, "fsopen proc");
+	/* Only the processes of this pid namespace, and only one's own: no /proc/sys, no /proc/keys. */
+	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "subset", "pid", 0) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "hidepid", "invisible", 0) < 0)
+		return error_set_errno(error, errno, "fsconfig proc");
+	r = make_path(setup, "proc", error);
+	if (r < 0)
+		return r;
+	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return errno == EPERM ? 1 : error_set_errno(error, errno, "fsconfig proc create");
+	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (fd < 0)
+		return errno == EPERM ? 1 : error_set_errno(error, errno, "fsmount proc");
+	return mounts_attach(fd, setup->root_fd, "proc", error);
+}
+
+static int show_overlay(struct setup *setup, const char *upper, const char *lower, const char *target,
+			struct error **error)
+{
+	cleanup_close int upper_fd = -1;
+	cleanup_close int lower_fd = -1;
+	cleanup_close int fd = -1;
+	int r;
+
+	r = open_host(upper, &upper_fd, error);
+	if (r < 0)
+		return r;
+	r = open_host(lower, &lower_fd, error);
+	if (r < 0)
+		return r;
+	r = make_mount_point(setup, target, true, error);
+	if (r < 0)
+		return r;
+	r = mounts_new_overlay(upper_fd, lower_fd, &fd, error);
+	if (r < 0)
+		return error_context(error, "laying %s over %s", upper, lower);
+	return mounts_attach(fd, setup->root_fd, target + 1, error);
+}
+
+int view_show_mounts(struct setup *setup, struct error **error)
+{
+	const struct sandbox_spec *spec = setup->spec;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < spec->mount_count; i++) {
+		const struct sandbox_mount *mount = &spec->mounts[i];
+
+		if (mount->overlay)
+			r = show_overlay(setup, setup->overlays[i], setup->sources[i], mount->target, error);
+		else
+			r = show(setup, setup->sources[i], mount->target, mount->writable, error);
+	}
+	for (size_t i = 0; r == 0 && i < spec->symlink_count; i++) {
+		r = make_parents(setup, spec->symlinks[i].path, error);
+		if (r == 0 && symlinkat(spec->symlinks[i].target, setup->root_fd,
+					spec->symlinks[i].path + 1) < 0)
+			r = error_set_errno(error, errno, "link %s", spec->symlinks[i].path);
+	}
+	return r;
+}
+
+static int fill_tree(struct setup *setup, size_t index, struct error **error)
+{
+	const struct sandbox_tree *tree = &setup->spec->trees[index];
+	cleanup_close int mount_fd = -1;
+	cleanup_close int fd = -1;
+	int r;
+
+	r = mounts_new_tmpfs(tree->bytes ? tree->bytes : setup->limits.scratch_bytes,
+			     setup->limits.scratch_inodes, "0755", &mount_fd, error);
+	if (r < 0)
+		return r;
+	r = make_mount_point(setup, tree->path, true, error);
+	if (r < 0)
+		return r;
+	r = mounts_attach(mount_fd, setup->root_fd, tree->path + 1, error);
+	if (r < 0)
+		return r;
+	fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set_errno(error, errno, "%s", tree->path);
+	r = tree->fill ? tree->fill(tree->context, fd, error) : 0;
+	if (r < 0)
+		return error_context(error, "filling %s", tree->path);
+	if (!tree->writable) {
+		r = mounts_seal(mount_fd, error);
+		if (r < 0)
+			return r;
+	}
+	setup->tree_fds[index] = TAKE_FD(fd);
+	return 0;
+}
+
+int view_fill_trees(struct setup *setup, struct error **error)
+{
+	cleanup_close int temporary = -1;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < setup->spec->tree_count; i++)
+		r = fill_tree(setup, i, error);
+	if (r < 0)
+		return r;
+	r = mounts_new_tmpfs(setup->limits.scratch_bytes, setup->limits.scratch_inodes, "01777",
+			     &temporary, error);
+	if (r < 0)
+		return r;
+	r = make_mount_point(setup, "/tmp", true, error);
+	if (r < 0)
+		return r;
+	return mounts_attach(temporary, setup->root_fd, "tmp", error);
+}
+
+static int seal_path(struct setup *setup, const char *path, struct error **error)
+{
+	cleanup_close int fd = openat(setup->root_fd, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : error_set_errno(error, errno, "/%s", path);
+	return mounts_seal(fd, error);
+}
+
+int view_seal_root(struct setup *setup, struct error **error)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && setup->spec->toolchain_only && i < ARRAY_SIZE(hidden_directories);
+	     i++)
+		r = seal_path(setup, hidden_directories[i], error);
+	return r < 0 ? r : seal_path(setup, ".", error);
+}
+
+int view_enter_root(struct setup *setup, struct error **error)
+{
+	int r;
+
+	if (fchdir(setup->root_fd) < 0)
+		return error_set_errno(error, errno, "new root");
+	/* pivot_root(".", "."): the old root lies on top of the new one and comes off at once. */
+	r = sys_pivot_root(".", ".");
+	if (r < 0)
+		return error_set_errno(error, -r, "pivot_root");
+	if (umount2(".", MNT_DETACH) < 0)
+		return error_set_errno(error, errno, "old root");
+	if (chdir("/") < 0)
+		return error_set_errno(error, errno, "/");
+	setup->root_fd = close_fd(setup->root_fd);
+	return 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What every test that runs a sandbox needs: the policy, a slot where root runs it, its output. */
+#ifndef KMODBOX_TESTS_SANDBOX_FIXTURE_H
+#define KMODBOX_TESTS_SANDBOX_FIXTURE_H
+
+#include <fcntl.h>
+
+#include "lib/base/files.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/slot.h"
+
+#define FIXTURE_SLOT_UID 2000000099u
+
+struct sandbox_fixture {
+	struct seccomp_program program;
+	int userns_fd;
+	struct text output;
+	struct sandbox_spec spec; /* seccomp, userns_fd, output, environment are filled in */
+};
+
+static inline void fixture_collect(void *context, const void *bytes, size_t length)
+{
+	ignore_result(text_append(context, bytes, length));
+}
+
+/* Must run from the top of the checkout. Returns -errno and the reason. */
+static inline int sandbox_fixture_open(struct sandbox_fixture *fixture, struct error **error)
+{
+	static const char *const environment[] = { "PATH=/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL=C",
+						   "HOME=/tmp", NULL };
+	cleanup_text struct text policy = { 0 };
+	int r;
+
+	*fixture = (struct sandbox_fixture){ .userns_fd = -1, .spec = SANDBOX_SPEC_INITIAL };
+	r = read_file(AT_FDCWD, "profiles/build.seccomp", 1 << 20, &policy, error);
+	if (r == 0)
+		r = seccomp_compile("build.seccomp", policy.data, policy.length, &fixture->program,
+				    error);
+	if (r == 0 && geteuid() == 0)
+		r = slot_new(0, FIXTURE_SLOT_UID, &fixture->userns_fd, error);
+	fixture->spec.seccomp = &fixture->program;
+	fixture->spec.userns_fd = fixture->userns_fd;
+	fixture->spec.output = fixture_collect;
+	fixture->spec.output_context = &fixture->output;
+	fixture->spec.environment = environment;
+	return r;
+}
+
+static inline void sandbox_fixture_close(struct sandbox_fixture *fixture)
+{
+	seccomp_program_clear(&fixture->program);
+	text_clear(&fixture->output);
+	fixture->userns_fd = close_fd(fixture->userns_fd);
+}
+
+#endif
