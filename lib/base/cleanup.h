@@ -20,10 +20,10 @@
 #define cleanup(function) __attribute__((cleanup(function)))
 
 /* For the rare call whose failure changes nothing; a cast to void does not silence must_check. */
-#define ignore_result(expression)                              \
-	do {                                                   \
-		__typeof__(expression) ignored_ = (expression); \
-		(void)ignored_;                                \
+#define ignore_result(expression)                                                                  \
+	do {                                                                                       \
+		__typeof__(expression) ignored_ = (expression);                                    \
+		(void)ignored_;                                                                    \
 	} while (0)
 
 /* Closes FD if it is one; keeps errno; returns -1, for `fd = close_fd(fd)`. */
