@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The verb build: one module version for each kernel asked for, from snapshot to published. */
+#include <string.h>
+#include <time.h>
+
+#include "lib/recipes/snapshot.h"
+#include "orchestrator/installer_client.h"
+#include "orchestrator/record.h"
+#include "orchestrator/source.h"
+
+/* How often a build is repeated because the headers were upgraded under it. */
+#define HEADER_CHANGES 1
+
+static int fail_with(struct error **error, int code, int errnum, const char *text)
+{
+	(void)error_set(error, errnum, "%s", text);
+	if (error)
+		error_set_code(*error, code);
+	return -errnum;
+}
+
+/* Everything after make: sign, record, hand over. */
+static int deliver(struct build *build, const struct digest *headers, struct error **error)
+{
+	const struct orchestrator *orchestrator = build->orchestrator;
+	cleanup_signed_set struct signed_set set = SIGNED_SET_INITIAL;
+	cleanup_close int record_fd = -1;
+	int r = build_step_strip(build, error);
+
+	if (r == 0)
+		r = signer_client_sign(orchestrator, build->target, build->recipe, &build->source,
+				       build->artifacts, &set, error);
+	if (r == 0)
+		r = record_make(build, headers, &set, &record_fd, error);
+	if (r == 0)
+		r = build_log_seal(&build->log, error);
+	if (r == 0)
+		r = installer_client_publish(orchestrator, build->target, &set, build->log.fd, record_fd,
+					     error);
+	for (size_t i = 0; r == 0 && i < set.count; i++)
+		log_info(orchestrator->log, "  %s: %s, signed (%s)", set.files[i].result.name,
+			 set.files[i].verdict.text, set.ticket.hash);
+	return r;
+}
+
+/* One attempt. ret_changed: the headers were not the same before and after. */
+static int attempt(struct build *build, bool *ret_changed, struct error **error)
+{
+	const struct kernel *kernel = build->target->kernel;
+	struct digest headers;
+	struct digest before;
+	struct digest after;
+	int r = kernel_fingerprint(kernel, &headers, error);
+
+	if (r == 0)
+		r = kernel_stamp(kernel, &before, error);
+	if (r == 0)
+		r = build_step_run(build, error);
+	if (r < 0)
+		return r;
+	r = kernel_stamp(kernel, &after, error);
+	if (r < 0)
+		return r;
+	*ret_changed = !digest_equal(&before, &after);
+	return *ret_changed ? 0 : deliver(build, &headers, error);
+}
+
+/* The log of a failure goes where DKMS's users look for it; failing that changes no outcome. */
+static void keep_failed_log(struct build *build, struct error *error)
+{
+	struct error *log_failure = NULL;
+	cleanup_free char *reason = error_describe(error);
+
+	if (build->log.fd < 0)
+		return;
+	build_log_note(&build->log, "# %s", reason ? reason : "failed");
+	if (build_log_seal(&build->log, &log_failure) < 0 ||
+	    installer_client_failed_log(build->orchestrator, build->target, build->log.fd,
+					&log_failure) < 0) {
+		cleanup_free char *text = error_describe(log_failure);
+
+		log_warning(build->orchestrator->log, "make.log could not be kept: %s",
+			    text ? text : "no memory");
+	}
+	log_failure = error_free(log_failure);
+}
+
+static int fail_build(struct build *build, struct error **error)
+{
+	const struct orchestrator *orchestrator = build->orchestrator;
+	const struct options *options = orchestrator->options;
+	const char *hint = build->command ? " (log: " : "";
+	cleanup_free char *place = NULL;
+	cleanup_free char *text = NULL;
+	struct error *cause = *error;
+	int code = error_code(cause);
+	int number = error_number(cause);
+
+	keep_failed_log(build, cause);
+	place = format_string("%s/%s/%s/build/make.log", orchestrator->places.dkms_tree, options->module,
+			      options->version);
+	text = error_describe(cause);
+	*error = error_free(cause);
+	(void)error_set(error, number, "build of %s %s for %s failed: %s%s%s%s", options->module,
+			options->version, build->target->release, text ? text : "no memory", hint,
+			build->command && place ? place : "", build->command ? ")" : "");
+	error_set_code(*error, code ? code : EXIT_INFRASTRUCTURE);
+	return -number;
+}
+
+static int build_once(const struct orchestrator *orchestrator, const struct target *target,
+		      const struct recipe *recipe, const struct source *source, bool *ret_changed,
+		      struct error **error)
+{
+	const struct options *options = orchestrator->options;
+	struct build build = { .orchestrator = orchestrator,
+			       .target = target,
+			       .recipe = recipe,
+			       .snapshot_fd = source->snapshot_fd,
+			       .source = source->digest,
+			       .log = { .fd = -1 } };
+	int r;
+
+	r = build_log_open(&build.log, options->module, options->version, target->release,
+			   target->architecture, error);
+	if (r == 0)
+		r = attempt(&build, ret_changed, error);
+	if (r < 0)
+		r = fail_build(&build, error);
+	build_clear(&build);
+	return r;
+}
+
+static int build_added(const struct orchestrator *orchestrator, const struct target *target,
+		       struct error **error)
+{
+	cleanup_source struct source source = SOURCE_INITIAL;
+	struct recipe *recipe = NULL;
+	bool changed = true;
+	int r;
+
+	r = source_read_added(orchestrator, &source, error);
+	if (r == 0)
+		r = source_evaluate(orchestrator, &source, target, &recipe, error);
+	if (r == 0)
+		r = recipe_check_exclusive(recipe, target->kernel, error);
+	for (int tries = 0; r == 0 && changed; tries++) {
+		if (tries > HEADER_CHANGES)
+			r = fail_with(error, EXIT_INFRASTRUCTURE, EAGAIN,
+				      "the kernel's headers keep changing while they are built against: "
+				      "wait for the upgrade to end and build again");
+		else if (tries > 0)
+			log_warning(orchestrator->log,
+				    "the headers of %s changed during the build, which starts again",
+				    target->release);
+		if (r == 0)
+			r = build_once(orchestrator, target, recipe, &source, &changed, error);
+	}
+	recipe = recipe_free(recipe);
+	return r;
+}
+
+/* With --force what is there gives way first, as with dkms. */
+static int make_way(const struct orchestrator *orchestrator, const struct target *target,
+		    enum state state, struct error **error)
+{
+	struct installer_installed removed;
+	int r = 0;
+
+	if (state == STATE_INSTALLED)
+		r = installer_client_request(orchestrator, INSTALLER_UNINSTALL, target, &removed, error);
+	if (r == 0 && state >= STATE_BUILT)
+		r = installer_client_request(orchestrator, INSTALLER_UNBUILD, target, NULL, error);
+	return r;
+}
+
+int build_target(struct orchestrator *orchestrator, const struct target *target,
+		 struct error **error)
+{
+	const struct options *options = orchestrator->options;
+	enum state state;
+	time_t start = time(NULL);
+	int r = orchestrator_state(orchestrator, target, &state, error);
+
+	if (r < 0)
+		return r;
+	if (state >= STATE_BUILT && !options->force) {
+		log_info(orchestrator->log,
+			 "Module %s/%s is already built for kernel %s (%s): skipped. --force builds it again.",
+			 options->module, options->version, target->release, target->architecture);
+		return 0;
+	}
+	r = make_way(orchestrator, target, state, error);
+	if (r < 0)
+		return r;
+	log_info(orchestrator->log, "Building %s/%s for kernel %s (%s)", options->module,
+		 options->version, target->release, target->architecture);
+	r = build_added(orchestrator, target, error);
+	if (r == 0)
+		log_info(orchestrator->log, "Built %s/%s for kernel %s in %lld s", options->module,
+			 options->version, target->release, (long long)(time(NULL) - start));
+	return r;
+}
+
+int verb_build(struct orchestrator *orchestrator, struct error **error)
+{
+	int r = add_if_absent(orchestrator, error);
+
+	for (size_t i = 0; r == 0 && i < orchestrator->target_count; i++)
+		r = build_target(orchestrator, &orchestrator->targets[i], error);
+	return r;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* make.log, see build_log.h. */
+#include "orchestrator/build_log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/base/files.h"
+#include "lib/base/memfd.h"
+#include "lib/base/text.h"
+
+int build_log_open(struct build_log *log, const char *module, const char *version,
+		   const char *kernel, const char *architecture, struct error **error)
+{
+	time_t now = time(NULL);
+	struct tm local;
+	char date[64];
+	int r;
+
+	*log = (struct build_log){ .fd = -1 };
+	r = memfd_new("make.log", &log->fd, error);
+	if (r < 0)
+		return r;
+	(void)localtime_r(&now, &local);
+	(void)strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Z %Y", &local);
+	build_log_note(log, "DKMS make.log for %s-%s for kernel %s (%s)", module, version, kernel,
+		       architecture);
+	build_log_note(log, "%s", date);
+	return 0;
+}
+
+static void append(struct build_log *log, const void *bytes, size_t length)
+{
+	if (write_all(log->fd, bytes, length) < 0)
+		log->write_failed = true;
+}
+
+void build_log_note(struct build_log *log, const char *format, ...)
+{
+	char line[4096];
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	if (length < 0)
+		return;
+	append(log, line, (size_t)length < sizeof(line) ? (size_t)length : sizeof(line) - 1);
+	append(log, "\n", 1);
+}
+
+/* How gcc, clang, make, modpost and shells begin the line that matters. */
+static bool reads_like_error(const char *line)
+{
+	static const char *const marks[] = { " error: ",	"fatal error",	"ERROR: modpost",
+					     "FATAL: modpost",	" *** ",	"command not found",
+					     "No space left on device" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
+		if (strstr(line, marks[i]))
+			return true;
+	}
+	return false;
+}
+
+static void end_line(struct build_log *log)
+{
+	log->line[log->length] = '\0';
+	if (log->length > 0) {
+		memcpy(log->last_line, log->line, log->length + 1);
+		if (!log->first_error[0] && reads_like_error(log->line))
+			memcpy(log->first_error, log->line, log->length + 1);
+	}
+	log->length = 0;
+}
+
+void build_log_output(void *context, const void *bytes, size_t length)
+{
+	struct build_log *log = context;
+	const char *at = bytes;
+
+	append(log, bytes, length);
+	for (size_t i = 0; i < length; i++) {
+		if (at[i] == '\n')
+			end_line(log);
+		else if (at[i] && log->length < sizeof(log->line) - 1)
+			log->line[log->length++] = at[i];
+	}
+}
+
+char *build_log_reason(const struct build_log *log)
+{
+	const char *line = log->first_error[0] ? log->first_error : log->last_line;
+	/* "/var/lib/dkms/evdi/1.12.0/build/evdi_drm.c:214:9: error: too few": from the file's name on. */
+	const char *location = strstr(line, "/build/");
+	const char *blank = strchr(line, ' ');
+
+	if (!line[0])
+		return NULL;
+	return sanitised(location && (!blank || location < blank) ? location + strlen("/build/") : line);
+}
+
+int build_log_seal(struct build_log *log, struct error **error)
+{
+	if (log->write_failed)
+		return error_set(error, ENOSPC, "make.log could not be kept: no memory is left");
+	return memfd_seal(log->fd, error);
+}
+
+void build_log_close(struct build_log *log)
+{
+	log->fd = close_fd(log->fd);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Starts our other programs, see helpers.h. */
+#include "orchestrator/helpers.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "lib/artifacts/exit_code.h"
+#include "lib/base/syscalls.h"
+
+static void add(struct helper *helper, char *text)
+{
+	if (!text || helper->argument_count + 1 >= HELPER_ARGUMENTS) {
+		helper->failed = true;
+		free(text);
+		return;
+	}
+	helper->arguments[helper->argument_count++] = text;
+}
+
+void helper_text(struct helper *helper, const char *option, const char *value)
+{
+	add(helper, strdup(option));
+	add(helper, strdup(value));
+}
+
+void helper_number(struct helper *helper, const char *option, unsigned long value)
+{
+	add(helper, strdup(option));
+	add(helper, format_string("%lu", value));
+}
+
+static void keep_fd(struct helper *helper, int fd)
+{
+	if (helper->fd_count == HELPER_ARGUMENTS)
+		helper->failed = true;
+	else
+		helper->fds[helper->fd_count++] = fd;
+}
+
+void helper_fd(struct helper *helper, const char *option, int fd)
+{
+	if (fd < 0)
+		return;
+	helper_number(helper, option, (unsigned long)fd);
+	keep_fd(helper, fd);
+}
+
+void helper_named_fd(struct helper *helper, const char *option, const char *name, int fd)
+{
+	add(helper, strdup(option));
+	add(helper, format_string("%s=%d", name, fd));
+	keep_fd(helper, fd);
+}
+
+static _Noreturn void become(const struct helper *helper, int program_fd)
+{
+	char *argv[HELPER_ARGUMENTS + 1] = { (char *)(uintptr_t)helper->name };
+	char *environment[] = { (char *)(uintptr_t)"LC_ALL=C", NULL };
+	sigset_t none;
+
+	memcpy(argv + 1, helper->arguments, helper->argument_count * sizeof(argv[0]));
+	(void)sigemptyset(&none);
+	if (setsid() < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0 ||
+	    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		_exit(127);
+	for (size_t i = 0; i < helper->fd_count; i++) {
+		if (fcntl(helper->fds[i], F_SETFD, 0) < 0)
+			_exit(127);
+	}
+	if (sys_execve_fd(program_fd, argv, environment) < 0)
+		_exit(127);
+	_exit(127);
+}
+
+int helper_start(struct helper *helper, pid_t *ret_pid, struct error **error)
+{
+	cleanup_close int program_fd = -1;
+	pid_t pid;
+	int r;
+
+	if (helper->failed)
+		return error_set_errno(error, ENOMEM, "command line of %s", helper->name);
+	r = helper_open_program(helper->name, &program_fd, error);
+	if (r < 0)
+		return r;
+	pid = fork();
+	if (pid < 0)
+		return error_set_errno(error, errno, "cannot start %s", helper->name);
+	if (pid == 0)
+		become(helper, program_fd);
+	*ret_pid = pid;
+	return 0;
+}
+
+void helper_clear(struct helper *helper)
+{
+	for (size_t i = 0; i < helper->argument_count; i++)
+		free(helper->arguments[i]);
+	helper->argument_count = 0;
+}
+
+/* DIRECTORY/NAME beside the running program, else INSTALLED/NAME. */
+static int open_own(const char *beside, const char *installed, const char *name, int *ret_fd,
+		    struct error **error)
+{
+	char program[PATH_MAX];
+	cleanup_free char *path = NULL;
+	cleanup_free char *fallback = NULL;
+	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	if (length < 0)
+		return error_set_errno(error, errno, "/proc/self/exe");
+	program[length] = '\0';
+	*strrchr(program, '/') = '\0';
+	path = format_string("%s%s/%s", program, beside, name);
+	fallback = format_string("%s/%s", installed, name);
+	if (!path || !fallback)
+		return error_set_errno(error, ENOMEM, "%s", name);
+	*ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (*ret_fd < 0)
+		*ret_fd = open(fallback, O_RDONLY | O_CLOEXEC);
+	if (*ret_fd < 0) {
+		(void)error_set_errno(error, errno, "%s is neither %s nor %s: is kmodbox installed whole?",
+				      name, path, fallback);
+		if (error)
+			error_set_code(*error, EXIT_INFRASTRUCTURE);
+		return -ENOENT;
+	}
+	return 0;
+}
+
+int helper_open_program(const char *name, int *ret_fd, struct error **error)
+{
+	return open_own("", KMODBOX_LIBEXECDIR, name, ret_fd, error);
+}
+
+int helper_open_profile(const char *name, int *ret_fd, struct error **error)
+{
+	return open_own("/profiles", KMODBOX_PROFILEDIR, name, ret_fd, error);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The verbs that change what a kernel can load: install, uninstall, unbuild and remove. */
+#include <string.h>
+
+#include "orchestrator/installer_client.h"
+
+static int install_target(struct orchestrator *orchestrator, const struct target *target,
+			  struct error **error)
+{
+	const struct options *options = orchestrator->options;
+	struct installer_installed installed;
+	enum state state;
+	int r = orchestrator_state(orchestrator, target, &state, error);
+
+	if (r < 0)
+		return r;
+	if (state == STATE_INSTALLED && !options->force) {
+		log_info(orchestrator->log,
+			 "Module %s/%s is already installed on kernel %s (%s): skipped. --force installs "
+			 "it again.",
+			 options->module, options->version, target->release, target->architecture);
+		return 0;
+	}
+	/* As dkms: --force installs again what is built, and does not build it again. */
+	if (state < STATE_BUILT)
+		r = build_target(orchestrator, target, error);
+	if (r == 0 && state == STATE_INSTALLED)
+		r = installer_client_request(orchestrator, INSTALLER_UNINSTALL, target, &installed, error);
+	if (r == 0)
+		r = installer_client_request(orchestrator, INSTALLER_INSTALL, target, &installed, error);
+	if (r < 0)
+		return r;
+	log_info(orchestrator->log, "Installed %s/%s on kernel %s: %u module%s%s%s", options->module,
+		 options->version, target->release, installed.files, installed.files == 1 ? "" : "s",
+		 installed.originals ? ", the kernel's own kept aside" : "",
+		 installed.depmod ? ", module index made anew" : "");
+	return 0;
+}
+
+int verb_install(struct orchestrator *orchestrator, struct error **error)
+{
+	int r = add_if_absent(orchestrator, error);
+
+	for (size_t i = 0; r == 0 && i < orchestrator->target_count; i++)
+		r = install_target(orchestrator, &orchestrator->targets[i], error);
+	return r;
+}
+
+static int refuse_state(const struct orchestrator *orchestrator, const struct target *target,
+			const char *what, struct error **error)
+{
+	(void)error_set(error, ENOENT, "%s/%s is not %s%s%s: see kmodbox status",
+			orchestrator->options->module, orchestrator->options->version, what,
+			target ? " for kernel " : "", target ? target->release : "");
+	if (error)
+		error_set_code(*error, EXIT_STATE);
+	return -ENOENT;
+}
+
+static int uninstall_target(struct orchestrator *orchestrator, const struct target *target,
+			    struct error **error)
+{
+	struct installer_installed removed;
+	int r = installer_client_request(orchestrator, INSTALLER_UNINSTALL, target, &removed, error);
+
+	if (r == 0)
+		log_info(orchestrator->log, "Uninstalled %s/%s from kernel %s%s%s",
+			 orchestrator->options->module, orchestrator->options->version, target->release,
+			 removed.originals ? ", the kernel's own module is back" : "",
+			 removed.depmod ? ", module index made anew" : "");
+	return r;
+}
+
+/* Takes one build down to what keep allows. */
+static int take_down(struct orchestrator *orchestrator, const struct target *target, enum state keep,
+		     struct error **error)
+{
+	enum state state;
+	int r = orchestrator_state(orchestrator, target, &state, error);
+
+	if (r == 0 && state == STATE_INSTALLED)
+		r = uninstall_target(orchestrator, target, error);
+	if (r == 0 && state >= STATE_BUILT && keep < STATE_BUILT) {
+		r = installer_client_request(orchestrator, INSTALLER_UNBUILD, target, NULL, error);
+		if (r == 0)
+			log_info(orchestrator->log, "Removed the build of %s/%s for kernel %s",
+				 orchestrator->options->module, orchestrator->options->version,
+				 target->release);
+	}
+	return r;
+}
+
+/* Every build of -m/-v, with --all; else the kernels of the command line that are at least enough. */
+static int for_builds(struct orchestrator *orchestrator, enum state enough, enum state keep,
+		      const char *what, struct error **error)
+{
+	const struct options *options = orchestrator->options;
+	const struct state_trees trees = { .dkms_fd = orchestrator->places.dkms_tree_fd,
+					   .source_fd = -1,
+					   .install_fd = -1 };
+	struct state_list list = { 0 };
+	int r = 0;
+
+	if (!options->all) {
+		for (size_t i = 0; r == 0 && i < orchestrator->target_count; i++) {
+			enum state state;
+
+			r = orchestrator_state(orchestrator, &orchestrator->targets[i], &state, error);
+			if (r == 0 && state < enough)
+				r = refuse_state(orchestrator, &orchestrator->targets[i], what, error);
+			if (r == 0)
+				r = take_down(orchestrator, &orchestrator->targets[i], keep, error);
+		}
+		return r;
+	}
+	r = state_list_load(&trees, options->module, options->version, NULL, NULL, &list, error);
+	for (size_t i = 0; r == 0 && i < list.count; i++) {
+		const struct target target = { .release = list.entries[i].kernel,
+					       .architecture = list.entries[i].architecture };
+
+		if (target.release && list.entries[i].state >= enough)
+			r = take_down(orchestrator, &target, keep, error);
+	}
+	state_list_clear(&list);
+	return r;
+}
+
+static int require_added(struct orchestrator *orchestrator, struct error **error)
+{
+	enum state state;
+	int r = orchestrator_state(orchestrator, NULL, &state, error);
+
+	if (r == 0 && state == STATE_ABSENT)
+		r = refuse_state(orchestrator, NULL, "in the DKMS tree", error);
+	return r;
+}
+
+int verb_uninstall(struct orchestrator *orchestrator, struct error **error)
+{
+	int r = require_added(orchestrator, error);
+
+	return r < 0 ? r :
+		       for_builds(orchestrator, STATE_INSTALLED, STATE_BUILT, "installed", error);
+}
+
+int verb_unbuild(struct orchestrator *orchestrator, struct error **error)
+{
+	int r = require_added(orchestrator, error);
+
+	return r < 0 ? r : for_builds(orchestrator, STATE_BUILT, STATE_ADDED, "built", error);
+}
+
+/* As dkms: what was only added goes as a whole; so does a version whose last build went. */
+int verb_remove(struct orchestrator *orchestrator, struct error **error)
+{
+	const struct options *options = orchestrator->options;
+	const struct state_trees trees = { .dkms_fd = orchestrator->places.dkms_tree_fd,
+					   .source_fd = -1,
+					   .install_fd = -1 };
+	struct state_list list = { 0 };
+	bool built = false;
+	int r = require_added(orchestrator, error);
+
+	if (r == 0)
+		r = state_list_load(&trees, options->module, options->version, NULL, NULL, &list, error);
+	for (size_t i = 0; r == 0 && i < list.count; i++)
+		built = built || list.entries[i].kernel;
+	state_list_clear(&list);
+	if (r == 0 && built)
+		r = for_builds(orchestrator, STATE_BUILT, STATE_ADDED, "built", error);
+	if (r == 0)
+		r = state_list_load(&trees, options->module, options->version, NULL, NULL, &list, error);
+	if (r < 0)
+		return r;
+	built = false;
+	for (size_t i = 0; i < list.count; i++)
+		built = built || list.entries[i].kernel;
+	state_list_clear(&list);
+	if (built)
+		return 0;
+	r = installer_client_request(orchestrator, INSTALLER_REMOVE, NULL, NULL, error);
+	if (r == 0)
+		log_info(orchestrator->log, "Removed %s/%s from the DKMS tree", options->module,
+			 options->version);
+	return r;
+}

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The privileged start, see launcher.h. Read launch() first: it is the whole story in order. */
+#include "orchestrator/launcher.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+#include "lib/base/files.h"
+#include "lib/base/message.h"
+#include "orchestrator/helpers.h"
+#include "sandbox/mounts.h"
+#include "sandbox/slot.h"
+
+#define VIEW "/run/kmodbox"
+
+struct launch {
+	const struct verb_row *row;
+	struct accounts accounts;
+	struct orchestrator part; /* what the orchestrator will hold */
+	int signer_side;	  /* the other ends of the sockets */
+	int installer_side;
+	pid_t signer;
+	pid_t installer;
+	pid_t depmod;
+	pid_t orchestrator;
+	char *depmod_tree; /* where kmodbox-depmod finds the install tree */
+};
+
+static bool changes_something(enum verb verb)
+{
+	return verb != VERB_STATUS && verb != VERB_SANDBOX;
+}
+
+/* The kernels of -k, or the running one. Missing headers are kept as a failure for who needs them. */
+static int load_targets(struct launch *launch, struct error **error)
+{
+	const struct options *options = launch->part.options;
+	const struct places *places = &launch->part.places;
+	size_t count = options->kernel_count ? options->kernel_count : 1;
+	struct utsname running;
+
+	if (uname(&running) < 0)
+		return error_set_errno(error, errno, "uname");
+	launch->part.targets = calloc(count, sizeof(struct target));
+	if (!launch->part.targets)
+		return error_set_errno(error, ENOMEM, "kernels");
+	launch->part.target_count = count;
+	for (size_t i = 0; i < count; i++) {
+		struct target *target = &launch->part.targets[i];
+		const char *architecture =
+			options->architecture_count == 0 ? running.machine :
+			options->architectures[options->architecture_count == 1 ? 0 : i];
+
+		target->release = strdup(options->kernel_count ? options->kernels[i] : running.release);
+		target->architecture = strdup(architecture);
+		if (!target->release || !target->architecture)
+			return error_set_errno(error, ENOMEM, "kernels");
+		if (launch->row->verb == VERB_REMOVE || launch->row->verb == VERB_UNINSTALL)
+			continue;
+		ignore_result(kernel_load(places->kernel_root, places->module_tree, target->release,
+					  target->architecture, geteuid(), &target->kernel,
+					  &target->failure));
+		if (!target->kernel && launch->row->needs_kernel) {
+			*error = TAKE_PTR(target->failure);
+			return -error_number(*error);
+		}
+	}
+	return 0;
+}
+
+/* A file or directory that `add` names, or the source that an added module points to. */
+static int open_sources(struct launch *launch, struct error **error)
+{
+	const struct options *options = launch->part.options;
+	struct orchestrator *part = &launch->part;
+	cleanup_free char *link = NULL;
+	cleanup_close int root_fd = -1;
+
+	if (options->archive) {
+		part->archive_fd = open(options->archive, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		return part->archive_fd < 0 ? error_set_errno(error, errno, "%s", options->archive) : 0;
+	}
+	if (options->source) {
+		part->given_source_fd = open(options->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		return part->given_source_fd < 0 ? error_set_errno(error, errno, "%s", options->source) :
+						   0;
+	}
+	if (!options->module || !options->version)
+		return 0;
+	link = format_string("%s/%s/%s/source", part->places.dkms_tree, options->module,
+			     options->version);
+	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (!link || root_fd < 0)
+		return error_set_errno(error, ENOMEM, "source");
+	/* Not added yet: the source tree is asked later. */
+	ignore_result(open_trusted(root_fd, link, geteuid(), O_RDONLY | O_DIRECTORY,
+				   &part->given_source_fd, NULL, NULL));
+	return 0;
+}
+
+/* In our own mount namespace: a path that every part may walk, whoever owns the directories above. */
+static int stage_path(size_t index, const char *source, char **ret_path, struct error **error)
+{
+	cleanup_free char *path = format_string(VIEW "/%zu", index);
+	cleanup_close int source_fd = open(source, O_PATH | O_CLOEXEC);
+	cleanup_close int mount_fd = -1;
+	cleanup_close int target_fd = -1;
+	int r;
+
+	if (!path || source_fd < 0)
+		return error_set_errno(error, errno, "%s", source);
+	if (mkdir(path, 0755) < 0)
+		return error_set_errno(error, errno, "%s", path);
+	target_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (target_fd < 0)
+		return error_set_errno(error, errno, "%s", path);
+	r = mounts_clone(source_fd, true, &mount_fd, error);
+	if (r == 0)
+		r = mounts_attach(mount_fd, target_fd, "", error);
+	if (r < 0)
+		return r;
+	*ret_path = TAKE_PTR(path);
+	return 0;
+}
+
+static int stage_view(struct launch *launch, struct error **error)
+{
+	size_t index = 0;
+	int r = 0;
+
+	launch->depmod_tree = strdup(launch->part.places.install_tree);
+	if (!launch->depmod_tree)
+		return error_set_errno(error, ENOMEM, "view");
+	if (!launch->accounts.separate)
+		return 0;
+	if (mkdir(VIEW, 0755) < 0 && errno != EEXIST)
+		return error_set_errno(error, errno, VIEW);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+	    mount("kmodbox", VIEW, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755,size=1m") < 0)
+		return error_set_errno(error, errno, "private mounts");
+	for (size_t i = 0; r == 0 && i < launch->part.target_count; i++) {
+		struct kernel *kernel = launch->part.targets[i].kernel;
+
+		for (size_t m = 0; r == 0 && kernel && m < kernel->mount_count; m++) {
+			char *staged = NULL;
+
+			r = stage_path(index++, kernel->mounts[m].source, &staged, error);
+			if (r == 0)
+				r = kernel_show_at(kernel, m, staged, error);
+			free(staged);
+		}
+	}
+	if (r == 0 && launch->row->installs) {
+		char *staged = NULL;
+
+		r = stage_path(index++, launch->part.places.install_tree, &staged, error);
+		if (r == 0) {
+			free(launch->depmod_tree);
+			launch->depmod_tree = staged;
+		}
+	}
+	return r;
+}
+
+static int load_profile(struct launch *launch, struct error **error)
+{
+	struct orchestrator *part = &launch->part;
+	cleanup_text struct text policy = { 0 };
+	cleanup_close int fd = -1;
+	int r;
+
+	r = helper_open_profile("build.seccomp", &fd, error);
+	if (r == 0)
+		r = read_fd(fd, 1 << 20, &policy, error);
+	if (r == 0)
+		r = digest_bytes(policy.data, policy.length, &part->profile_digest, error);
+	if (r == 0)
+		r = seccomp_compile("build.seccomp", policy.data, policy.length, &part->program, error);
+	part->sandbox.seccomp = &part->program;
+	part->profile = "build";
+	return r;
+}
+
+static int make_slot(struct launch *launch, struct error **error)
+{
+	int r;
+
+	if (!launch->accounts.separate)
+		return 0;
+	r = slot_new(launch->accounts.orchestrator, launch->accounts.build_slot,
+		     &launch->part.sandbox.userns_fd, error);
+	return r;
+}
+
+static int open_state(const struct launch *launch, const char *name, mode_t mode, int *ret_fd,
+		      struct error **error)
+{
+	int state_fd = launch->part.places.state_fd;
+	int r = make_directories(state_fd, name, mode, error);
+
+	return r < 0 ? r : open_beneath(state_fd, name, O_RDONLY | O_DIRECTORY, 0, ret_fd, error);
+}
+
+/* Waits until the signer says that it has its keys; it has told the reason itself where it has not. */
+static int await_signer(struct launch *launch, int ready_fd, struct error **error)
+{
+	char byte;
+	int status = 0;
+
+	if (read(ready_fd, &byte, 1) == 1)
+		return 0;
+	(void)waitpid(launch->signer, &status, 0);
+	launch->signer = 0;
+	(void)error_set(error, EIO, "the signer could not start");
+	error_set_code(*error, WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) :
+									  EXIT_SIGNING);
+	return -EIO;
+}
+
+static int start_signer(struct launch *launch, struct error **error)
+{
+	cleanup_helper struct helper helper = { .name = "kmodbox-signer" };
+	cleanup_close int keys_fd = -1;
+	cleanup_close int approvals_fd = -1;
+	cleanup_close int audit_fd = -1;
+	cleanup_close int checker_fd = -1;
+	int ready[2];
+	int r;
+
+	r = open_state(launch, "keys", 0700, &keys_fd, error);
+	if (r == 0)
+		r = open_state(launch, "approvals", 0755, &approvals_fd, error);
+	if (r == 0)
+		r = open_beneath(launch->part.places.state_fd, "audit.log",
+				 O_RDWR | O_APPEND | O_CREAT, 0640, &audit_fd, error);
+	if (r == 0)
+		r = helper_open_program("kmodbox-checker", &checker_fd, error);
+	if (r < 0)
+		return r;
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return error_set_errno(error, errno, "pipe");
+	helper_fd(&helper, "--socket", launch->signer_side);
+	helper_fd(&helper, "--keys", keys_fd);
+	helper_fd(&helper, "--approvals", approvals_fd);
+	helper_fd(&helper, "--audit", audit_fd);
+	helper_fd(&helper, "--checker", checker_fd);
+	helper_fd(&helper, "--ready", ready[1]);
+	for (size_t i = 0; i < launch->part.target_count; i++)
+		helper_named_fd(&helper, "--kernel", launch->part.targets[i].release,
+				launch->part.targets[i].kernel->build_fd);
+	if (launch->accounts.separate)
+		helper_number(&helper, "--uid", launch->accounts.signer);
+	r = helper_start(&helper, &launch->signer, error);
+	(void)close_fd(ready[1]);
+	if (r == 0)
+		r = await_signer(launch, ready[0], error);
+	(void)close_fd(ready[0]);
+	return r;
+}
+
+static int start_depmod(struct launch *launch, int socket, struct error **error)
+{
+	cleanup_helper struct helper helper = { .name = "kmodbox-depmod" };
+	cleanup_close int profile_fd = -1;
+	cleanup_close int userns_fd = -1;
+	int r;
+
+	r = helper_open_profile("build.seccomp", &profile_fd, error);
+	if (r == 0 && launch->accounts.separate)
+		r = slot_new(launch->accounts.depmod, launch->accounts.depmod_slot, &userns_fd, error);
+	if (r < 0)
+		return r;
+	helper_fd(&helper, "--socket", socket);
+	helper_text(&helper, "--install-tree", launch->depmod_tree);
+	helper_fd(&helper, "--profile", profile_fd);
+	helper_fd(&helper, "--userns", userns_fd);
+	if (launch->accounts.separate)
+		helper_number(&helper, "--uid", launch->accounts.depmod);
+	return helper_start(&helper, &launch->depmod, error);
+}
+
+static int start_installer(struct launch *launch, struct error **error)
+{
+	cleanup_helper struct helper helper = { .name = "kmodbox-installer" };
+	const struct places *places = &launch->part.places;
+	cleanup_close int approvals_fd = -1;
+	cleanup_close int ledger_fd = -1;
+	cleanup_close int key_fd = -1;
+	int depmod[2] = { -1, -1 };
+	int r;
+
+	r = open_state(launch, "approvals", 0755, &approvals_fd, error);
+	if (r == 0)
+		r = open_state(launch, "ledger", 0755, &ledger_fd, error);
+	/* Missing until something was signed; what needs it then says so. */
+	if (r == 0)
+		ignore_result(open_beneath(places->state_fd, "keys/ticket.pub", O_RDONLY, 0, &key_fd, NULL));
+	if (r == 0 && launch->row->installs) {
+		r = message_pair(depmod, error);
+		if (r == 0)
+			r = start_depmod(launch, depmod[1], error);
+		depmod[1] = close_fd(depmod[1]);
+	}
+	if (r < 0)
+		goto out;
+	helper_fd(&helper, "--socket", launch->installer_side);
+	helper_text(&helper, "--verb", verb_name(launch->row->verb));
+	helper_fd(&helper, "--dkms-tree", places->dkms_tree_fd);
+	helper_fd(&helper, "--source-tree", places->source_tree_fd);
+	helper_text(&helper, "--source-path", places->source_tree);
+	helper_fd(&helper, "--install-tree", places->install_tree_fd);
+	helper_text(&helper, "--install-path", places->install_tree);
+	helper_fd(&helper, "--approvals", approvals_fd);
+	helper_fd(&helper, "--ledger", ledger_fd);
+	helper_fd(&helper, "--ticket-key", key_fd);
+	helper_fd(&helper, "--depmod", depmod[0]);
+	r = helper_start(&helper, &launch->installer, error);
+out:
+	(void)close_fd(depmod[0]);
+	return r;
+}
+
+static int start_helpers(struct launch *launch, struct error **error)
+{
+	int signer[2] = { -1, -1 };
+	int installer[2] = { -1, -1 };
+	int r = 0;
+
+	if (launch->row->signs) {
+		r = message_pair(signer, error);
+		launch->part.signer = signer[0];
+		launch->signer_side = signer[1];
+		if (r == 0)
+			r = start_signer(launch, error);
+		launch->signer_side = close_fd(launch->signer_side);
+	}
+	if (r < 0)
+		return r;
+	r = message_pair(installer, error);
+	launch->part.installer = installer[0];
+	launch->installer_side = installer[1];
+	if (r == 0)
+		r = start_installer(launch, error);
+	launch->installer_side = close_fd(launch->installer_side);
+	return r;
+}
+
+/* Ctrl-C and its like are read, not suffered: the build is killed, the state stays whole. */
+static int watch_signals(int *ret_fd, struct error **error)
+{
+	sigset_t signals;
+	int fd;
+
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGHUP);
+	if (sigprocmask(SIG_SETMASK, &signals, NULL) < 0)
+		return error_set_errno(error, errno, "sigprocmask");
+	fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return error_set_errno(error, errno, "signalfd");
+	*ret_fd = fd;
+	return 0;
+}
+
+static int report(const struct log *log, const struct error *error)
+{
+	log_error(log, error);
+	return error_code(error) ? error_code(error) : EXIT_INFRASTRUCTURE;
+}
+
+static _Noreturn void be_orchestrator(struct launch *launch)
+{
+	struct error *error = NULL;
+	int r;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		_exit(EXIT_INFRASTRUCTURE);
+	r = accounts_become(&launch->accounts, launch->accounts.orchestrator, &error);
+	/* Again: a change of uid clears it. */
+	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		r = error_set_errno(&error, errno, "PR_SET_PDEATHSIG");
+	if (r == 0)
+		r = watch_signals(&launch->part.sandbox.cancel_fd, &error);
+	if (r == 0)
+		r = launch->row->run(&launch->part, &error);
+	r = r < 0 ? report(launch->part.log, error) : 0;
+	(void)fflush(NULL);
+	_exit(r);
+}
+
+/* The orchestrator's end is the end; the others see their sockets close and leave. */
+static int await_all(struct launch *launch)
+{
+	int code = EXIT_INFRASTRUCTURE;
+	sigset_t signals;
+
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGHUP);
+	(void)sigaddset(&signals, SIGCHLD);
+	while (launch->orchestrator > 0) {
+		int status;
+		pid_t pid;
+		int number;
+
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+			if (pid != launch->orchestrator)
+				continue;
+			launch->orchestrator = 0;
+			code = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_INFRASTRUCTURE;
+		}
+		if (launch->orchestrator <= 0)
+			break;
+		number = sigwaitinfo(&signals, NULL);
+		if (number > 0 && number != SIGCHLD)
+			(void)kill(launch->orchestrator, number);
+	}
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
+	return code;
+}
+
+static void close_all(struct launch *launch)
+{
+	struct orchestrator *part = &launch->part;
+
+	part->signer = close_fd(part->signer);
+	part->installer = close_fd(part->installer);
+	part->given_source_fd = close_fd(part->given_source_fd);
+	part->archive_fd = close_fd(part->archive_fd);
+	part->unpack_fd = close_fd(part->unpack_fd);
+	part->sandbox.userns_fd = close_fd(part->sandbox.userns_fd);
+	places_close(&part->places);
+	for (size_t i = 0; i < part->target_count; i++) {
+		free(part->targets[i].release);
+		free(part->targets[i].architecture);
+		(void)kernel_free(part->targets[i].kernel);
+		(void)error_free(part->targets[i].failure);
+	}
+	free(part->targets);
+	seccomp_program_clear(&part->program);
+	free(launch->depmod_tree);
+}
+
+static int prepare(struct launch *launch, struct error **error)
+{
+	sigset_t signals;
+	int r;
+
+	/* From here on a signal waits until await_all() or the orchestrator looks at it. */
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGHUP);
+	(void)sigaddset(&signals, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+		return error_set_errno(error, errno, "sigprocmask");
+	(void)umask(022);
+	r = accounts_choose(&launch->accounts, error);
+	if (r == 0)
+		r = places_open(launch->part.options, changes_something(launch->row->verb),
+				&launch->part.places, error);
+	if (r == 0)
+		r = load_targets(launch, error);
+	if (r == 0)
+		r = open_sources(launch, error);
+	if (r == 0)
+		r = helper_open_program("kmodbox-unpack", &launch->part.unpack_fd, error);
+	if (r == 0)
+		r = load_profile(launch, error);
+	if (r == 0)
+		r = stage_view(launch, error);
+	if (r == 0)
+		r = make_slot(launch, error);
+	return r < 0 ? r : start_helpers(launch, error);
+}
+
+int launch(const struct verb_row *row, const struct options *options, const struct log *log)
+{
+	struct launch state = {
+		.row = row,
+		.part = { .options = options,
+			  .log = log,
+			  .places = PLACES_INITIAL,
+			  .given_source_fd = -1,
+			  .archive_fd = -1,
+			  .signer = -1,
+			  .installer = -1,
+			  .unpack_fd = -1,
+			  .sandbox = SANDBOX_SPEC_INITIAL },
+		.signer_side = -1,
+		.installer_side = -1,
+	};
+	cleanup_error struct error *error = NULL;
+	int code;
+
+	/* What we read of keys and approvals is nobody's to look at through /proc. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (prepare(&state, &error) < 0) {
+		code = report(log, error);
+	} else {
+		(void)fflush(NULL);
+		state.orchestrator = fork();
+		if (state.orchestrator == 0)
+			be_orchestrator(&state);
+		if (state.orchestrator < 0)
+			log_warning(log, "cannot start the orchestrator: %s", strerror(errno));
+		code = EXIT_INFRASTRUCTURE;
+	}
+	close_all(&state);
+	return state.orchestrator > 0 ? await_all(&state) : code;
+}

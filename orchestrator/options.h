@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The command line as data: DKMS's verbs and options, before or after the verb, and ours. Trusted:
+ * it is the caller's. Nothing is opened or run here; bare words are looked at with stat(2) to tell
+ * a source directory or an archive from a module's name, as DKMS does.
+ */
+#ifndef KMODBOX_ORCHESTRATOR_OPTIONS_H
+#define KMODBOX_ORCHESTRATOR_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/base/error.h"
+
+#define OPTIONS_IGNORED 8
+
+enum verb {
+	VERB_NONE = 0,
+	VERB_ADD,
+	VERB_BUILD,
+	VERB_INSTALL,
+	VERB_UNINSTALL,
+	VERB_UNBUILD,
+	VERB_REMOVE,
+	VERB_STATUS,
+	VERB_SANDBOX,
+	VERB_HELP,
+	VERB_VERSION,
+};
+
+/* Every name in it is a safe name (name_is_safe) and every path absolute, not resolved. */
+struct options {
+	enum verb verb;
+	char *module;	/* -m m[/v], or a bare m/v */
+	char *version;	/* with module, unless source or archive is given; status: may be NULL */
+	char *source;	/* a bare directory with a dkms.conf, or the directory of a dkms.conf */
+	char *archive;	/* a bare existing file, or --archive */
+	char **kernels; /* -k, in order; -k K/A gives both */
+	size_t kernel_count;
+	char **architectures; /* -a; as many as kernels, or one for all, or none */
+	size_t architecture_count;
+	bool all;
+	bool force;
+	bool quiet;
+	bool verbose;
+	bool json;
+	bool no_depmod;
+	unsigned jobs; /* -j; 0: as many as processors. jobs_given tells */
+	bool jobs_given;
+	char *dkms_tree; /* NULL where not given */
+	char *source_tree;
+	char *install_tree;
+	char *kernel_root;
+	char *state_directory; /* --statedir: /var/lib/kmodbox */
+	/* DKMS's options that do nothing here: main() warns of each. Static strings. */
+	const char *ignored[OPTIONS_IGNORED];
+	size_t ignored_count;
+	/* sandbox [--ro PATH] [--rw PATH] [--chdir PATH] -- CMD... */
+	char **read_only;
+	size_t read_only_count;
+	char **read_write;
+	size_t read_write_count;
+	char *directory; /* a path of the sandbox, as given */
+	char **command;	 /* NULL-terminated; borrowed from argv */
+};
+
+/*
+ * error_code() is DKMS's for each mistake: 1 usage, 2 unknown option or -k with --all, 3 -a with
+ * --all, 4 two verbs (also a directory without a dkms.conf), 5 --all where it is not allowed.
+ * -h and -V count at once, whatever follows.
+ */
+int options_parse(int argc, char **argv, struct options *ret_options,
+		  struct error **error) must_check;
+void options_clear(struct options *options);
+const char *verb_name(enum verb verb); /* "build" */
+/* The help text: all verbs and options, grouped. */
+const char *options_help(void);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The process that plans and builds, without any privilege: it holds two sockets (to the signer and
+ * the installer), one slot for sandboxes, and directories to read from. Each verb is one function,
+ * a file of its own, and a line in the table of kmodbox_main.c.
+ */
+#ifndef KMODBOX_ORCHESTRATOR_ORCHESTRATOR_H
+#define KMODBOX_ORCHESTRATOR_ORCHESTRATOR_H
+
+#include "lib/artifacts/exit_code.h"
+#include "lib/base/digest.h"
+#include "lib/base/error.h"
+#include "lib/base/log.h"
+#include "lib/kernels/kernel.h"
+#include "orchestrator/options.h"
+#include "orchestrator/places.h"
+#include "orchestrator/state.h"
+#include "sandbox/sandbox.h"
+
+/* One kernel of the command line. */
+struct target {
+	char *release;
+	char *architecture;
+	struct kernel *kernel; /* NULL where its headers are missing: then failure says why */
+	struct error *failure;
+};
+
+struct orchestrator {
+	const struct options *options;
+	const struct log *log;
+	struct places places;
+	struct target *targets; /* at least one */
+	size_t target_count;
+	int given_source_fd; /* the directory that `add DIR` named, or the source of an added module; -1 */
+	int archive_fd;	     /* the file that `add FILE` named; -1 */
+	int signer;	     /* socket; -1 where the verb needs none */
+	int installer;	     /* socket */
+	int unpack_fd;	     /* the program kmodbox-unpack */
+	struct seccomp_program program;
+	struct sandbox_spec sandbox; /* what all sandboxes share: slot, filter, cancellation */
+	const char *profile;	     /* name of the sandbox profile, for records */
+	struct digest profile_digest;
+};
+
+/* What starts the parts that a verb needs, and how it runs. */
+struct verb_row {
+	enum verb verb;
+	bool needs_module; /* -m and -v */
+	bool needs_kernel; /* headers must be there */
+	bool signs;
+	bool installs; /* may run depmod */
+	int (*run)(struct orchestrator *orchestrator, struct error **error);
+};
+
+int verb_add(struct orchestrator *orchestrator, struct error **error) must_check;
+int verb_build(struct orchestrator *orchestrator, struct error **error) must_check;
+int verb_install(struct orchestrator *orchestrator, struct error **error) must_check;
+int verb_uninstall(struct orchestrator *orchestrator, struct error **error) must_check;
+int verb_unbuild(struct orchestrator *orchestrator, struct error **error) must_check;
+int verb_remove(struct orchestrator *orchestrator, struct error **error) must_check;
+
+/* Parts that verbs share. */
+int orchestrator_state(const struct orchestrator *orchestrator, const struct target *target,
+		       enum state *ret_state, struct error **error) must_check;
+/* Adds -m/-v from the source tree if it is not added yet, as DKMS does for build and install. */
+int add_if_absent(struct orchestrator *orchestrator, struct error **error) must_check;
+/* Builds for one kernel unless it is built already: unbuilds first with --force. */
+int build_target(struct orchestrator *orchestrator, const struct target *target,
+		 struct error **error) must_check;
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One command in a sandbox, see sandbox_command.h. Started by root it runs as a slot's uid, so --rw
+ * shows root's files but does not let them be written; started by a user it runs as that user.
+ */
+#include "orchestrator/sandbox_command.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/artifacts/exit_code.h"
+#include "lib/base/files.h"
+#include "orchestrator/helpers.h"
+#include "orchestrator/launcher.h"
+#include "sandbox/slot.h"
+
+static const char *const environment[] = {
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/tmp", NULL
+};
+
+static void pass_on(void *context, const void *bytes, size_t length)
+{
+	(void)context;
+	/* The caller asked for this output as it is; it goes where he pointed it. */
+	ignore_result(write_all(STDOUT_FILENO, bytes, length));
+}
+
+static int load_policy(struct seccomp_program *ret_program, struct error **error)
+{
+	cleanup_text struct text policy = { 0 };
+	cleanup_close int fd = -1;
+	int r = helper_open_profile("build.seccomp", &fd, error);
+
+	if (r == 0)
+		r = read_fd(fd, 1 << 20, &policy, error);
+	return r < 0 ? r : seccomp_compile("build.seccomp", policy.data, policy.length, ret_program, error);
+}
+
+/* The command by name, looked for where the sandbox will look. */
+static char *find_command(const char *name)
+{
+	static const char *const directories[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+						   "/usr/bin",	      "/sbin",		"/bin" };
+
+	if (strchr(name, '/'))
+		return strdup(name);
+	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
+		char *path = format_string("%s/%s", directories[i], name);
+		struct stat status;
+
+		if (path && stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+		    (status.st_mode & 0111))
+			return path;
+		free(path);
+	}
+	return format_string("/usr/bin/%s", name);
+}
+
+static int drop_root(const struct accounts *accounts, struct error **error)
+{
+	return accounts->separate ? accounts_become(accounts, accounts->orchestrator, error) : 0;
+}
+
+static int finish(const struct sandbox_result *result, const struct log *log)
+{
+	cleanup_free char *ended = sandbox_result_describe(result);
+
+	switch (result->end) {
+	case SANDBOX_EXITED:
+		return result->status;
+	case SANDBOX_SIGNALLED:
+		return 128 + result->status;
+	case SANDBOX_LIMIT:
+		log_warning(log, "the command %s", ended ? ended : "hit a limit");
+		return EXIT_LIMIT;
+	case SANDBOX_CANCELLED:
+	default:
+		return EXIT_INTERRUPTED;
+	}
+}
+
+static int run(const struct options *options, struct sandbox_spec *spec, const struct log *log,
+	       struct error **error)
+{
+	cleanup_free struct sandbox_mount *mounts =
+		calloc(options->read_only_count + options->read_write_count + 1, sizeof(*mounts));
+	cleanup_free char *program = find_command(options->command[0]);
+	cleanup_free const char **argv = NULL;
+	struct sandbox_result result;
+	size_t count = 0;
+	int r;
+
+	while (options->command[count])
+		count++;
+	argv = calloc(count + 1, sizeof(*argv));
+	if (!mounts || !program || !argv)
+		return error_set_errno(error, ENOMEM, "sandbox");
+	memcpy(argv, options->command, count * sizeof(*argv));
+	argv[0] = program;
+	for (size_t i = 0; i < options->read_only_count; i++)
+		mounts[spec->mount_count++] = (struct sandbox_mount){ .source = options->read_only[i],
+								      .target = options->read_only[i] };
+	for (size_t i = 0; i < options->read_write_count; i++)
+		mounts[spec->mount_count++] = (struct sandbox_mount){ .source = options->read_write[i],
+								      .target = options->read_write[i],
+								      .writable = true };
+	spec->mounts = mounts;
+	spec->argv = argv;
+	r = sandbox_run(spec, &result, error);
+	if (r < 0)
+		return r;
+	r = finish(&result, log);
+	sandbox_result_clear(&result);
+	return r;
+}
+
+int sandbox_command(const struct options *options, const struct log *log)
+{
+	struct sandbox_spec spec = SANDBOX_SPEC_INITIAL;
+	struct seccomp_program program = { 0 };
+	struct accounts accounts = { 0 };
+	cleanup_error struct error *error = NULL;
+	int r;
+
+	r = accounts_choose(&accounts, &error);
+	if (r == 0)
+		r = load_policy(&program, &error);
+	if (r == 0 && accounts.separate)
+		r = slot_new(accounts.orchestrator, accounts.build_slot, &spec.userns_fd, &error);
+	if (r == 0)
+		r = drop_root(&accounts, &error);
+	if (r == 0) {
+		spec.environment = environment;
+		spec.directory = options->directory;
+		spec.seccomp = &program;
+		spec.output = pass_on;
+		r = run(options, &spec, log, &error);
+	}
+	seccomp_program_clear(&program);
+	spec.userns_fd = close_fd(spec.userns_fd);
+	if (r >= 0)
+		return r;
+	log_error(log, error);
+	if (error_number(error) == ENOENT && error_code(error) == EXIT_SANDBOX)
+		return 127;
+	return error_code(error) ? error_code(error) : EXIT_SANDBOX;
+}

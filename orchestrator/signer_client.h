@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Asks the signer: hands it unsigned modules, gets signed ones and a ticket, or its refusal. */
+#ifndef KMODBOX_ORCHESTRATOR_SIGNER_CLIENT_H
+#define KMODBOX_ORCHESTRATOR_SIGNER_CLIENT_H
+
+#include "lib/artifacts/collect.h"
+#include "lib/recipes/recipe.h"
+#include "orchestrator/orchestrator.h"
+#include "signer/signer_protocol.h"
+
+struct signed_file {
+	struct signer_file request;
+	struct signer_verdict verdict;
+	struct signer_signed result;
+	int fd; /* sealed memfd; owned */
+};
+
+struct signed_set {
+	struct signed_file *files; /* owned */
+	size_t count;
+	int ticket_fd; /* owned */
+	struct signer_ticket ticket;
+};
+
+#define SIGNED_SET_INITIAL ((struct signed_set){ .ticket_fd = -1 })
+
+/* artifacts are the recipe's modules in order. */
+int signer_client_sign(const struct orchestrator *orchestrator, const struct target *target,
+		       const struct recipe *recipe, const struct digest *source,
+		       const struct artifact *artifacts, struct signed_set *ret_set,
+		       struct error **error) must_check;
+void signed_set_clear(struct signed_set *set);
+#define cleanup_signed_set cleanup(signed_set_clear)
+
+#endif
