@@ -37,7 +37,8 @@ static int check_subordinate(const char *path, struct error **error)
 			continue;
 		if (start < RESERVED_FIRST + RESERVED_COUNT && start + length > RESERVED_FIRST)
 			return error_set(error, EEXIST,
-					 "%s gives away uids %u to %u, which kmodbox keeps for its sandboxes",
+					 "%s gives away uids %u to %u, which kmodbox keeps for its "
+					 "sandboxes",
 					 path, RESERVED_FIRST, RESERVED_FIRST + RESERVED_COUNT - 1);
 	}
 	return 0;
@@ -49,11 +50,12 @@ static int check_reserved(struct error **error)
 		const struct passwd *entry = getpwuid(uid);
 
 		if (entry)
-			return error_set(error, EEXIST,
-					 "uid %u belongs to account %s, but kmodbox keeps %u to %u for its "
-					 "sandboxes",
-					 (unsigned)uid, entry->pw_name, RESERVED_FIRST,
-					 RESERVED_FIRST + RESERVED_COUNT - 1);
+			return error_set(
+				error, EEXIST,
+				"uid %u belongs to account %s, but kmodbox keeps %u to %u for its "
+				"sandboxes",
+				(unsigned)uid, entry->pw_name, RESERVED_FIRST,
+				RESERVED_FIRST + RESERVED_COUNT - 1);
 	}
 	return check_subordinate("/etc/subuid", error);
 }
@@ -87,10 +89,11 @@ int accounts_choose(struct accounts *ret_accounts, struct error **error)
 
 int accounts_become(const struct accounts *accounts, uid_t uid, struct error **error)
 {
-	if (accounts->separate &&
-	    (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0))
+	if (accounts->separate && (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
+				   setresuid(uid, uid, uid) < 0))
 		return error_set_errno(error, errno, "cannot become uid %u", (unsigned)uid);
-	/* Without root this has no capability left to drop; the promise still closes setuid programs. */
+	/* Without root this has no capability left to drop; the promise still closes setuid
+	 * programs. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return error_set_errno(error, errno, "prctl");
 	return 0;

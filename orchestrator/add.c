@@ -22,13 +22,15 @@ static int add_source(struct orchestrator *orchestrator, struct error **error)
 
 	r = source_read_named(orchestrator, &source, error);
 	if (r == 0)
-		r = source_evaluate(orchestrator, &source, &orchestrator->targets[0], &recipe, error);
+		r = source_evaluate(orchestrator, &source, &orchestrator->targets[0], &recipe,
+				    error);
 	if (r == 0)
 		r = installer_client_add(orchestrator, recipe, source.snapshot_fd, &source.digest,
 					 source.foreign, error);
 	if (r == 0) {
 		digest_to_hex(&source.digest, hex);
-		log_info(orchestrator->log, "Added %s/%s: %zu module%s, source %.16s... approved to be signed",
+		log_info(orchestrator->log,
+			 "Added %s/%s: %zu module%s, source %.16s... approved to be signed",
 			 recipe->package_name, recipe->package_version, recipe->module_count,
 			 recipe->module_count == 1 ? "" : "s", hex);
 	}
@@ -48,7 +50,8 @@ int verb_add(struct orchestrator *orchestrator, struct error **error)
 			return r;
 		if (state >= STATE_ADDED) {
 			(void)error_set(error, EEXIST,
-					"%s/%s is already added: remove it first, or use --force to approve "
+					"%s/%s is already added: remove it first, or use --force "
+					"to approve "
 					"its source as it is now",
 					options->module, options->version);
 			if (error)

@@ -35,8 +35,8 @@ static int deliver(struct build *build, const struct digest *headers, struct err
 	if (r == 0)
 		r = build_log_seal(&build->log, error);
 	if (r == 0)
-		r = installer_client_publish(orchestrator, build->target, &set, build->log.fd, record_fd,
-					     error);
+		r = installer_client_publish(orchestrator, build->target, &set, build->log.fd,
+					     record_fd, error);
 	for (size_t i = 0; r == 0 && i < set.count; i++)
 		log_info(orchestrator->log, "  %s: %s, signed (%s)", set.files[i].result.name,
 			 set.files[i].verdict.text, set.ticket.hash);
@@ -97,8 +97,8 @@ static int fail_build(struct build *build, struct error **error)
 	int number = error_number(cause);
 
 	keep_failed_log(build, cause);
-	place = format_string("%s/%s/%s/build/make.log", orchestrator->places.dkms_tree, options->module,
-			      options->version);
+	place = format_string("%s/%s/%s/build/make.log", orchestrator->places.dkms_tree,
+			      options->module, options->version);
 	text = error_describe(cause);
 	*error = error_free(cause);
 	(void)error_set(error, number, "build of %s %s for %s failed: %s%s%s%s", options->module,
@@ -146,13 +146,15 @@ static int build_added(const struct orchestrator *orchestrator, const struct tar
 		r = recipe_check_exclusive(recipe, target->kernel, error);
 	for (int tries = 0; r == 0 && changed; tries++) {
 		if (tries > HEADER_CHANGES)
-			r = fail_with(error, EXIT_INFRASTRUCTURE, EAGAIN,
-				      "the kernel's headers keep changing while they are built against: "
-				      "wait for the upgrade to end and build again");
+			r = fail_with(
+				error, EXIT_INFRASTRUCTURE, EAGAIN,
+				"the kernel's headers keep changing while they are built against: "
+				"wait for the upgrade to end and build again");
 		else if (tries > 0)
-			log_warning(orchestrator->log,
-				    "the headers of %s changed during the build, which starts again",
-				    target->release);
+			log_warning(
+				orchestrator->log,
+				"the headers of %s changed during the build, which starts again",
+				target->release);
 		if (r == 0)
 			r = build_once(orchestrator, target, recipe, &source, &changed, error);
 	}
@@ -168,7 +170,8 @@ static int make_way(const struct orchestrator *orchestrator, const struct target
 	int r = 0;
 
 	if (state == STATE_INSTALLED)
-		r = installer_client_request(orchestrator, INSTALLER_UNINSTALL, target, &removed, error);
+		r = installer_client_request(orchestrator, INSTALLER_UNINSTALL, target, &removed,
+					     error);
 	if (r == 0 && state >= STATE_BUILT)
 		r = installer_client_request(orchestrator, INSTALLER_UNBUILD, target, NULL, error);
 	return r;
@@ -186,7 +189,8 @@ int build_target(struct orchestrator *orchestrator, const struct target *target,
 		return r;
 	if (state >= STATE_BUILT && !options->force) {
 		log_info(orchestrator->log,
-			 "Module %s/%s is already built for kernel %s (%s): skipped. --force builds it again.",
+			 "Module %s/%s is already built for kernel %s (%s): skipped. --force "
+			 "builds it again.",
 			 options->module, options->version, target->release, target->architecture);
 		return 0;
 	}

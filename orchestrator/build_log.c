@@ -55,9 +55,10 @@ void build_log_note(struct build_log *log, const char *format, ...)
 /* How gcc, clang, make, modpost and shells begin the line that matters. */
 static bool reads_like_error(const char *line)
 {
-	static const char *const marks[] = { " error: ",	"fatal error",	"ERROR: modpost",
-					     "FATAL: modpost",	" *** ",	"command not found",
-					     "No space left on device" };
+	static const char *const marks[] = {
+		" error: ", "fatal error",	 "ERROR: modpost",	   "FATAL: modpost",
+		" *** ",    "command not found", "No space left on device"
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
 		if (strstr(line, marks[i]))
@@ -94,13 +95,15 @@ void build_log_output(void *context, const void *bytes, size_t length)
 char *build_log_reason(const struct build_log *log)
 {
 	const char *line = log->first_error[0] ? log->first_error : log->last_line;
-	/* "/var/lib/dkms/evdi/1.12.0/build/evdi_drm.c:214:9: error: too few": from the file's name on. */
+	/* "/var/lib/dkms/evdi/1.12.0/build/evdi_drm.c:214:9: error: too few": from the file's name
+	 * on. */
 	const char *location = strstr(line, "/build/");
 	const char *blank = strchr(line, ' ');
 
 	if (!line[0])
 		return NULL;
-	return sanitised(location && (!blank || location < blank) ? location + strlen("/build/") : line);
+	return sanitised(location && (!blank || location < blank) ? location + strlen("/build/")
+								  : line);
 }
 
 int build_log_seal(struct build_log *log, struct error **error)

@@ -14,7 +14,7 @@
 #define BUILD_LOG_LINE 512
 
 struct build_log {
-	int fd; /* memfd; owned */
+	int fd;			   /* memfd; owned */
 	char line[BUILD_LOG_LINE]; /* the line that is coming in, cut at this length */
 	size_t length;
 	char first_error[BUILD_LOG_LINE]; /* first line that reads like a compiler's error; raw */

@@ -21,11 +21,12 @@
  * MAKE sees the variables that DKMS's shell has when it evaluates it; only those that DKMS exports
  * are in the environment. $1 is the command.
  */
-static const char build_script[] = "dkms_tree=/var/lib/dkms source_tree=/usr/src install_tree=/lib/modules\n"
-				   "kernel_source_dir=/lib/modules/$kernelver/build\n"
-				   "kernel_config=$kernel_source_dir/.config\n"
-				   "build_dir=$PWD PACKAGE_NAME=$module PACKAGE_VERSION=$module_version\n"
-				   "eval \"$1\"\n";
+static const char build_script[] =
+	"dkms_tree=/var/lib/dkms source_tree=/usr/src install_tree=/lib/modules\n"
+	"kernel_source_dir=/lib/modules/$kernelver/build\n"
+	"kernel_config=$kernel_source_dir/.config\n"
+	"build_dir=$PWD PACKAGE_NAME=$module PACKAGE_VERSION=$module_version\n"
+	"eval \"$1\"\n";
 
 /*
  * pahole -j, which kbuild runs where the headers ship a vmlinux, orders .BTF by thread timing:
@@ -76,7 +77,9 @@ static int fill_environment(const struct build *build, struct environment *envir
 	r = r ? r : environment_set(environment, "module", build->recipe->package_name);
 	r = r ? r : environment_set(environment, "module_version", build->recipe->package_version);
 	r = r ? r : environment_set(environment, "CC", kernel->clang ? "clang" : kernel->compiler);
-	r = r ? r : environment_set(environment, "KERNEL_CC", kernel->clang ? "clang" : kernel->compiler);
+	r = r ? r
+	      : environment_set(environment, "KERNEL_CC",
+				kernel->clang ? "clang" : kernel->compiler);
 	if (kernel->linker_lld) {
 		r = r ? r : environment_set(environment, "LD", "ld.lld");
 		r = r ? r : environment_set(environment, "KERNEL_LD", "ld.lld");
@@ -117,8 +120,8 @@ static int fill_wrappers(void *context, int directory_fd, struct error **error)
 	(void)context;
 	if (access("/usr/bin/pahole", X_OK) < 0)
 		return 0;
-	return write_file_atomically(directory_fd, "pahole", pahole_wrapper, strlen(pahole_wrapper), 0755,
-				     error);
+	return write_file_atomically(directory_fd, "pahole", pahole_wrapper, strlen(pahole_wrapper),
+				     0755, error);
 }
 
 /* The kernel's own compiler, in the directories that a build sees. */
@@ -134,10 +137,11 @@ static int check_compiler(const struct build *build, struct error **error)
 		if (path && access(path, X_OK) == 0)
 			return 0;
 	}
-	(void)error_set(error, ENOENT,
-			"compiler %s, which kernel %s was built with, is not installed: install the "
-			"package that brings it (on Debian: apt-get install %s)",
-			compiler, kernel->release, compiler);
+	(void)error_set(
+		error, ENOENT,
+		"compiler %s, which kernel %s was built with, is not installed: install the "
+		"package that brings it (on Debian: apt-get install %s)",
+		compiler, kernel->release, compiler);
 	if (error)
 		error_set_code(*error, EXIT_MAKE_FAILED);
 	return -ENOENT;
@@ -175,8 +179,8 @@ static int link_headers(struct view *view, const struct kernel *kernel, struct e
 	const char *const links[][2] = { { "build", kernel->build }, { "source", kernel->source } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
-		const char *path = keep(
-			view, format_string("/usr/lib/modules/%s/%s", kernel->release, links[i][0]));
+		const char *path = keep(view, format_string("/usr/lib/modules/%s/%s",
+							    kernel->release, links[i][0]));
 
 		if (!path)
 			return error_set_errno(error, ENOMEM, "view of the build");
@@ -192,7 +196,8 @@ static int fill_view(struct build *build, struct view *view, struct error **erro
 	const struct kernel *kernel = build->target->kernel;
 	const char *name = build->recipe->package_name;
 	const char *version = build->recipe->package_version;
-	const char *directory = keep(view, format_string("/var/lib/dkms/%s/%s/build", name, version));
+	const char *directory =
+		keep(view, format_string("/var/lib/dkms/%s/%s/build", name, version));
 	const char *link = keep(view, format_string("/var/lib/dkms/%s/%s/source", name, version));
 	const char *source = keep(view, format_string("/usr/src/%s-%s", name, version));
 	int r;
@@ -213,9 +218,9 @@ static int fill_view(struct build *build, struct view *view, struct error **erro
 		return error_set(error, E2BIG, "headers of %s come in %zu parts", kernel->release,
 				 kernel->mount_count);
 	for (size_t i = 0; i < kernel->mount_count; i++)
-		view->mounts[view->mount_count++] = (struct sandbox_mount){
-			.source = kernel->mounts[i].source, .target = kernel->mounts[i].target
-		};
+		view->mounts[view->mount_count++] =
+			(struct sandbox_mount){ .source = kernel->mounts[i].source,
+						.target = kernel->mounts[i].target };
 	return 0;
 }
 
@@ -244,8 +249,8 @@ static int judge(struct build *build, const char *what, struct error **error)
 static int run_make(struct build *build, struct view *view, const struct environment *environment,
 		    struct error **error)
 {
-	const char *const argv[] = { "/bin/bash", "--norc", "--noprofile", "-c",
-				     build_script, "kmodbox",	  build->command, NULL };
+	const char *const argv[] = { "/bin/bash",  "--norc",  "--noprofile",  "-c",
+				     build_script, "kmodbox", build->command, NULL };
 	struct sandbox_spec spec = build->orchestrator->sandbox;
 
 	spec.argv = argv;
@@ -274,13 +279,14 @@ static int collect_modules(struct build *build, struct error **error)
 	for (size_t i = 0; i < recipe->module_count; i++)
 		build->artifacts[i].fd = -1;
 	for (size_t i = 0; r == 0 && i < recipe->module_count; i++) {
-		cleanup_free char *path = format_string("%s%s.ko", recipe->modules[i].built_location,
-							recipe->modules[i].built_name);
+		cleanup_free char *path =
+			format_string("%s%s.ko", recipe->modules[i].built_location,
+				      recipe->modules[i].built_name);
 
 		if (!path)
 			return error_set_errno(error, ENOMEM, "artifacts");
-		r = collect_file(build->result.tree_fds[0], path, MODULE_MAXIMUM, &build->artifacts[i],
-				 error);
+		r = collect_file(build->result.tree_fds[0], path, MODULE_MAXIMUM,
+				 &build->artifacts[i], error);
 	}
 	return r;
 }
@@ -403,8 +409,8 @@ int build_step_strip(struct build *build, struct error **error)
 
 		r = error_set(error, ECHILD, "strip %s", ended ? ended : "failed");
 		if (error)
-			error_set_code(*error, result.end == SANDBOX_CANCELLED ? EXIT_INTERRUPTED :
-										 EXIT_NO_MODULE);
+			error_set_code(*error, result.end == SANDBOX_CANCELLED ? EXIT_INTERRUPTED
+									       : EXIT_NO_MODULE);
 	} else {
 		r = take_stripped(build, &result, error);
 	}

@@ -9,6 +9,7 @@
 #include "lib/base/error.h"
 
 /* declared: DEST_MODULE_LOCATION, checked. Gives "updates/dkms" and its like, to be freed. */
-int destination_directory(const char *declared, char **ret_directory, struct error **error) must_check;
+int destination_directory(const char *declared, char **ret_directory,
+			  struct error **error) must_check;
 
 #endif

@@ -59,7 +59,7 @@ void helper_named_fd(struct helper *helper, const char *option, const char *name
 static _Noreturn void become(const struct helper *helper, int program_fd)
 {
 	char *argv[HELPER_ARGUMENTS + 1] = { (char *)(uintptr_t)helper->name };
-	char *environment[] = { (char *)(uintptr_t)"LC_ALL=C", NULL };
+	char *environment[] = { (char *)(uintptr_t) "LC_ALL=C", NULL };
 	sigset_t none;
 
 	memcpy(argv + 1, helper->arguments, helper->argument_count * sizeof(argv[0]));
@@ -124,8 +124,9 @@ static int open_own(const char *beside, const char *installed, const char *name,
 	if (*ret_fd < 0)
 		*ret_fd = open(fallback, O_RDONLY | O_CLOEXEC);
 	if (*ret_fd < 0) {
-		(void)error_set_errno(error, errno, "%s is neither %s nor %s: is kmodbox installed whole?",
-				      name, path, fallback);
+		(void)error_set_errno(error, errno,
+				      "%s is neither %s nor %s: is kmodbox installed whole?", name,
+				      path, fallback);
 		if (error)
 			error_set_code(*error, EXIT_INFRASTRUCTURE);
 		return -ENOENT;

@@ -16,7 +16,8 @@ static int install_target(struct orchestrator *orchestrator, const struct target
 		return r;
 	if (state == STATE_INSTALLED && !options->force) {
 		log_info(orchestrator->log,
-			 "Module %s/%s is already installed on kernel %s (%s): skipped. --force installs "
+			 "Module %s/%s is already installed on kernel %s (%s): skipped. --force "
+			 "installs "
 			 "it again.",
 			 options->module, options->version, target->release, target->architecture);
 		return 0;
@@ -25,13 +26,16 @@ static int install_target(struct orchestrator *orchestrator, const struct target
 	if (state < STATE_BUILT)
 		r = build_target(orchestrator, target, error);
 	if (r == 0 && state == STATE_INSTALLED)
-		r = installer_client_request(orchestrator, INSTALLER_UNINSTALL, target, &installed, error);
+		r = installer_client_request(orchestrator, INSTALLER_UNINSTALL, target, &installed,
+					     error);
 	if (r == 0)
-		r = installer_client_request(orchestrator, INSTALLER_INSTALL, target, &installed, error);
+		r = installer_client_request(orchestrator, INSTALLER_INSTALL, target, &installed,
+					     error);
 	if (r < 0)
 		return r;
-	log_info(orchestrator->log, "Installed %s/%s on kernel %s: %u module%s%s%s", options->module,
-		 options->version, target->release, installed.files, installed.files == 1 ? "" : "s",
+	log_info(orchestrator->log, "Installed %s/%s on kernel %s: %u module%s%s%s",
+		 options->module, options->version, target->release, installed.files,
+		 installed.files == 1 ? "" : "s",
 		 installed.originals ? ", the kernel's own kept aside" : "",
 		 installed.depmod ? ", module index made anew" : "");
 	return 0;
@@ -61,19 +65,21 @@ static int uninstall_target(struct orchestrator *orchestrator, const struct targ
 			    struct error **error)
 {
 	struct installer_installed removed;
-	int r = installer_client_request(orchestrator, INSTALLER_UNINSTALL, target, &removed, error);
+	int r = installer_client_request(orchestrator, INSTALLER_UNINSTALL, target, &removed,
+					 error);
 
 	if (r == 0)
 		log_info(orchestrator->log, "Uninstalled %s/%s from kernel %s%s%s",
-			 orchestrator->options->module, orchestrator->options->version, target->release,
+			 orchestrator->options->module, orchestrator->options->version,
+			 target->release,
 			 removed.originals ? ", the kernel's own module is back" : "",
 			 removed.depmod ? ", module index made anew" : "");
 	return r;
 }
 
 /* Takes one build down to what keep allows. */
-static int take_down(struct orchestrator *orchestrator, const struct target *target, enum state keep,
-		     struct error **error)
+static int take_down(struct orchestrator *orchestrator, const struct target *target,
+		     enum state keep, struct error **error)
 {
 	enum state state;
 	int r = orchestrator_state(orchestrator, target, &state, error);
@@ -90,7 +96,8 @@ static int take_down(struct orchestrator *orchestrator, const struct target *tar
 	return r;
 }
 
-/* Every build of -m/-v, with --all; else the kernels of the command line that are at least enough. */
+/* Every build of -m/-v, with --all; else the kernels of the command line that are at least enough.
+ */
 static int for_builds(struct orchestrator *orchestrator, enum state enough, enum state keep,
 		      const char *what, struct error **error)
 {
@@ -105,9 +112,11 @@ static int for_builds(struct orchestrator *orchestrator, enum state enough, enum
 		for (size_t i = 0; r == 0 && i < orchestrator->target_count; i++) {
 			enum state state;
 
-			r = orchestrator_state(orchestrator, &orchestrator->targets[i], &state, error);
+			r = orchestrator_state(orchestrator, &orchestrator->targets[i], &state,
+					       error);
 			if (r == 0 && state < enough)
-				r = refuse_state(orchestrator, &orchestrator->targets[i], what, error);
+				r = refuse_state(orchestrator, &orchestrator->targets[i], what,
+						 error);
 			if (r == 0)
 				r = take_down(orchestrator, &orchestrator->targets[i], keep, error);
 		}
@@ -139,8 +148,8 @@ int verb_uninstall(struct orchestrator *orchestrator, struct error **error)
 {
 	int r = require_added(orchestrator, error);
 
-	return r < 0 ? r :
-		       for_builds(orchestrator, STATE_INSTALLED, STATE_BUILT, "installed", error);
+	return r < 0 ? r
+		     : for_builds(orchestrator, STATE_INSTALLED, STATE_BUILT, "installed", error);
 }
 
 int verb_unbuild(struct orchestrator *orchestrator, struct error **error)
@@ -162,14 +171,16 @@ int verb_remove(struct orchestrator *orchestrator, struct error **error)
 	int r = require_added(orchestrator, error);
 
 	if (r == 0)
-		r = state_list_load(&trees, options->module, options->version, NULL, NULL, &list, error);
+		r = state_list_load(&trees, options->module, options->version, NULL, NULL, &list,
+				    error);
 	for (size_t i = 0; r == 0 && i < list.count; i++)
 		built = built || list.entries[i].kernel;
 	state_list_clear(&list);
 	if (r == 0 && built)
 		r = for_builds(orchestrator, STATE_BUILT, STATE_ADDED, "built", error);
 	if (r == 0)
-		r = state_list_load(&trees, options->module, options->version, NULL, NULL, &list, error);
+		r = state_list_load(&trees, options->module, options->version, NULL, NULL, &list,
+				    error);
 	if (r < 0)
 		return r;
 	built = false;

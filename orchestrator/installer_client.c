@@ -9,8 +9,8 @@ static int call(const struct orchestrator *orchestrator, enum installer_request 
 		struct error **error)
 {
 	cleanup_message struct message reply = { 0 };
-	int r = message_call(orchestrator->installer, request, payload, length, fds, fd_count, &reply, 0,
-			     0, error);
+	int r = message_call(orchestrator->installer, request, payload, length, fds, fd_count,
+			     &reply, 0, 0, error);
 
 	return r == -EPIPE ? error_context(error, "the installer ended") : r;
 }
@@ -60,7 +60,8 @@ int installer_client_add(const struct orchestrator *orchestrator, const struct r
 		return error_set(error, -r, "a name is too long");
 	r = call(orchestrator, INSTALLER_ADD, &add, sizeof(add), &snapshot_fd, 1, error);
 	for (size_t i = 0; r == 0 && i < recipe->module_count; i++)
-		r = send_name(orchestrator, INSTALLER_ADD_FILE, recipe->modules[i].built_name, -1, error);
+		r = send_name(orchestrator, INSTALLER_ADD_FILE, recipe->modules[i].built_name, -1,
+			      error);
 	return r < 0 ? r : call(orchestrator, INSTALLER_ADD_COMMIT, NULL, 0, NULL, 0, error);
 }
 
@@ -74,28 +75,30 @@ int installer_client_publish(const struct orchestrator *orchestrator, const stru
 	int r = fill_target(orchestrator, target, &payload, error);
 
 	if (r == 0)
-		r = call(orchestrator, INSTALLER_PUBLISH, &payload, sizeof(payload), &set->ticket_fd, 1,
-			 error);
+		r = call(orchestrator, INSTALLER_PUBLISH, &payload, sizeof(payload),
+			 &set->ticket_fd, 1, error);
 	for (size_t i = 0; r == 0 && i < set->count; i++)
 		r = send_name(orchestrator, INSTALLER_PUBLISH_FILE, set->files[i].result.name,
 			      set->files[i].fd, error);
-	return r < 0 ? r : call(orchestrator, INSTALLER_PUBLISH_COMMIT, &commit, sizeof(commit), fds, 2,
-				error);
+	return r < 0 ? r
+		     : call(orchestrator, INSTALLER_PUBLISH_COMMIT, &commit, sizeof(commit), fds, 2,
+			    error);
 }
 
-int installer_client_failed_log(const struct orchestrator *orchestrator, const struct target *target,
-				int log_fd, struct error **error)
+int installer_client_failed_log(const struct orchestrator *orchestrator,
+				const struct target *target, int log_fd, struct error **error)
 {
 	struct installer_target payload;
 	int r = fill_target(orchestrator, target, &payload, error);
 
-	return r < 0 ? r : call(orchestrator, INSTALLER_FAILED_LOG, &payload, sizeof(payload), &log_fd, 1,
-				error);
+	return r < 0 ? r
+		     : call(orchestrator, INSTALLER_FAILED_LOG, &payload, sizeof(payload), &log_fd,
+			    1, error);
 }
 
-int installer_client_request(const struct orchestrator *orchestrator, enum installer_request request,
-			     const struct target *target, struct installer_installed *ret_installed,
-			     struct error **error)
+int installer_client_request(const struct orchestrator *orchestrator,
+			     enum installer_request request, const struct target *target,
+			     struct installer_installed *ret_installed, struct error **error)
 {
 	cleanup_message struct message reply = { 0 };
 	struct installer_target payload;
@@ -104,8 +107,8 @@ int installer_client_request(const struct orchestrator *orchestrator, enum insta
 
 	if (r < 0)
 		return r;
-	r = message_call(orchestrator->installer, request, &payload, sizeof(payload), NULL, 0, &reply,
-			 counts ? sizeof(*ret_installed) : 0, 0, error);
+	r = message_call(orchestrator->installer, request, &payload, sizeof(payload), NULL, 0,
+			 &reply, counts ? sizeof(*ret_installed) : 0, 0, error);
 	if (r == -EPIPE)
 		return error_context(error, "the installer ended");
 	if (r == 0 && counts)

@@ -23,8 +23,8 @@ static int usage(const struct log *log, const char *verb)
 {
 	cleanup_error struct error *error = NULL;
 
-	(void)error_set(&error, EINVAL, "%s needs a module and its version: kmodbox %s MODULE/VERSION",
-			verb, verb);
+	(void)error_set(&error, EINVAL,
+			"%s needs a module and its version: kmodbox %s MODULE/VERSION", verb, verb);
 	log_error(log, error);
 	return EXIT_USAGE;
 }

@@ -3,10 +3,8 @@
 #include "orchestrator/launcher.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -16,10 +14,8 @@
 #include "lib/base/files.h"
 #include "lib/base/message.h"
 #include "orchestrator/helpers.h"
-#include "sandbox/mounts.h"
+#include "orchestrator/staging.h"
 #include "sandbox/slot.h"
-
-#define VIEW "/run/kmodbox"
 
 struct launch {
 	const struct verb_row *row;
@@ -39,7 +35,8 @@ static bool changes_something(enum verb verb)
 	return verb != VERB_STATUS && verb != VERB_SANDBOX;
 }
 
-/* The kernels of -k, or the running one. Missing headers are kept as a failure for who needs them. */
+/* The kernels of -k, or the running one. Missing headers are kept as a failure for who needs them.
+ */
 static int load_targets(struct launch *launch, struct error **error)
 {
 	const struct options *options = launch->part.options;
@@ -56,10 +53,12 @@ static int load_targets(struct launch *launch, struct error **error)
 	for (size_t i = 0; i < count; i++) {
 		struct target *target = &launch->part.targets[i];
 		const char *architecture =
-			options->architecture_count == 0 ? running.machine :
-			options->architectures[options->architecture_count == 1 ? 0 : i];
+			options->architecture_count == 0
+				? running.machine
+				: options->architectures[options->architecture_count == 1 ? 0 : i];
 
-		target->release = strdup(options->kernel_count ? options->kernels[i] : running.release);
+		target->release =
+			strdup(options->kernel_count ? options->kernels[i] : running.release);
 		target->architecture = strdup(architecture);
 		if (!target->release || !target->architecture)
 			return error_set_errno(error, ENOMEM, "kernels");
@@ -86,12 +85,14 @@ static int open_sources(struct launch *launch, struct error **error)
 
 	if (options->archive) {
 		part->archive_fd = open(options->archive, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-		return part->archive_fd < 0 ? error_set_errno(error, errno, "%s", options->archive) : 0;
+		return part->archive_fd < 0 ? error_set_errno(error, errno, "%s", options->archive)
+					    : 0;
 	}
 	if (options->source) {
 		part->given_source_fd = open(options->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		return part->given_source_fd < 0 ? error_set_errno(error, errno, "%s", options->source) :
-						   0;
+		return part->given_source_fd < 0
+			       ? error_set_errno(error, errno, "%s", options->source)
+			       : 0;
 	}
 	if (!options->module || !options->version)
 		return 0;
@@ -106,53 +107,23 @@ static int open_sources(struct launch *launch, struct error **error)
 	return 0;
 }
 
-/* In our own mount namespace: a path that every part may walk, whoever owns the directories above. */
-static int stage_path(size_t index, const char *source, char **ret_path, struct error **error)
-{
-	cleanup_free char *path = format_string(VIEW "/%zu", index);
-	cleanup_close int source_fd = open(source, O_PATH | O_CLOEXEC);
-	cleanup_close int mount_fd = -1;
-	cleanup_close int target_fd = -1;
-	int r;
-
-	if (!path || source_fd < 0)
-		return error_set_errno(error, errno, "%s", source);
-	if (mkdir(path, 0755) < 0)
-		return error_set_errno(error, errno, "%s", path);
-	target_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (target_fd < 0)
-		return error_set_errno(error, errno, "%s", path);
-	r = mounts_clone(source_fd, true, &mount_fd, error);
-	if (r == 0)
-		r = mounts_attach(mount_fd, target_fd, "", error);
-	if (r < 0)
-		return r;
-	*ret_path = TAKE_PTR(path);
-	return 0;
-}
-
 static int stage_view(struct launch *launch, struct error **error)
 {
-	size_t index = 0;
-	int r = 0;
+	int r;
 
 	launch->depmod_tree = strdup(launch->part.places.install_tree);
 	if (!launch->depmod_tree)
 		return error_set_errno(error, ENOMEM, "view");
 	if (!launch->accounts.separate)
 		return 0;
-	if (mkdir(VIEW, 0755) < 0 && errno != EEXIST)
-		return error_set_errno(error, errno, VIEW);
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
-	    mount("kmodbox", VIEW, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755,size=1m") < 0)
-		return error_set_errno(error, errno, "private mounts");
+	r = staging_begin(error);
 	for (size_t i = 0; r == 0 && i < launch->part.target_count; i++) {
 		struct kernel *kernel = launch->part.targets[i].kernel;
 
 		for (size_t m = 0; r == 0 && kernel && m < kernel->mount_count; m++) {
 			char *staged = NULL;
 
-			r = stage_path(index++, kernel->mounts[m].source, &staged, error);
+			r = staging_show(kernel->mounts[m].source, -1, &staged, error);
 			if (r == 0)
 				r = kernel_show_at(kernel, m, staged, error);
 			free(staged);
@@ -161,7 +132,7 @@ static int stage_view(struct launch *launch, struct error **error)
 	if (r == 0 && launch->row->installs) {
 		char *staged = NULL;
 
-		r = stage_path(index++, launch->part.places.install_tree, &staged, error);
+		r = staging_show(launch->part.places.install_tree, -1, &staged, error);
 		if (r == 0) {
 			free(launch->depmod_tree);
 			launch->depmod_tree = staged;
@@ -183,7 +154,8 @@ static int load_profile(struct launch *launch, struct error **error)
 	if (r == 0)
 		r = digest_bytes(policy.data, policy.length, &part->profile_digest, error);
 	if (r == 0)
-		r = seccomp_compile("build.seccomp", policy.data, policy.length, &part->program, error);
+		r = seccomp_compile("build.seccomp", policy.data, policy.length, &part->program,
+				    error);
 	part->sandbox.seccomp = &part->program;
 	part->profile = "build";
 	return r;
@@ -209,7 +181,8 @@ static int open_state(const struct launch *launch, const char *name, mode_t mode
 	return r < 0 ? r : open_beneath(state_fd, name, O_RDONLY | O_DIRECTORY, 0, ret_fd, error);
 }
 
-/* Waits until the signer says that it has its keys; it has told the reason itself where it has not. */
+/* Waits until the signer says that it has its keys; it has told the reason itself where it has not.
+ */
 static int await_signer(struct launch *launch, int ready_fd, struct error **error)
 {
 	char byte;
@@ -220,8 +193,8 @@ static int await_signer(struct launch *launch, int ready_fd, struct error **erro
 	(void)waitpid(launch->signer, &status, 0);
 	launch->signer = 0;
 	(void)error_set(error, EIO, "the signer could not start");
-	error_set_code(*error, WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) :
-									  EXIT_SIGNING);
+	error_set_code(*error, WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status)
+									: EXIT_SIGNING);
 	return -EIO;
 }
 
@@ -275,7 +248,8 @@ static int start_depmod(struct launch *launch, int socket, struct error **error)
 
 	r = helper_open_profile("build.seccomp", &profile_fd, error);
 	if (r == 0 && launch->accounts.separate)
-		r = slot_new(launch->accounts.depmod, launch->accounts.depmod_slot, &userns_fd, error);
+		r = slot_new(launch->accounts.depmod, launch->accounts.depmod_slot, &userns_fd,
+			     error);
 	if (r < 0)
 		return r;
 	helper_fd(&helper, "--socket", socket);
@@ -302,7 +276,8 @@ static int start_installer(struct launch *launch, struct error **error)
 		r = open_state(launch, "ledger", 0755, &ledger_fd, error);
 	/* Missing until something was signed; what needs it then says so. */
 	if (r == 0)
-		ignore_result(open_beneath(places->state_fd, "keys/ticket.pub", O_RDONLY, 0, &key_fd, NULL));
+		ignore_result(open_beneath(places->state_fd, "keys/ticket.pub", O_RDONLY, 0,
+					   &key_fd, NULL));
 	if (r == 0 && launch->row->installs) {
 		r = message_pair(depmod, error);
 		if (r == 0)

@@ -31,7 +31,8 @@ struct orchestrator {
 	struct places places;
 	struct target *targets; /* at least one */
 	size_t target_count;
-	int given_source_fd; /* the directory that `add DIR` named, or the source of an added module; -1 */
+	int given_source_fd; /* the directory that `add DIR` named, or the source of an added
+				module; -1 */
 	int archive_fd;	     /* the file that `add FILE` named; -1 */
 	int signer;	     /* socket; -1 where the verb needs none */
 	int installer;	     /* socket */

@@ -42,8 +42,9 @@ static int user_state(char **ret_path, struct error **error)
 	else if (home && home[0] == '/')
 		*ret_path = format_string("%s/.local/state/kmodbox", home);
 	else
-		return error_set(error, ENOENT, "neither XDG_STATE_HOME nor HOME is set: name the trees with "
-						"--dkmstree, --sourcetree, --installtree and --statedir");
+		return error_set(error, ENOENT,
+				 "neither XDG_STATE_HOME nor HOME is set: name the trees with "
+				 "--dkmstree, --sourcetree, --installtree and --statedir");
 	return *ret_path ? 0 : error_set_errno(error, ENOMEM, "state directory");
 }
 
@@ -55,7 +56,8 @@ static int choose(const char *given, const char *root_default, const char *user_
 	if (given)
 		return absolute(given, ret_path, error);
 	path = user_base ? format_string("%s/%s", user_base, user_name) : strdup(root_default);
-	return path ? absolute(path, ret_path, error) : error_set_errno(error, ENOMEM, "%s", user_name);
+	return path ? absolute(path, ret_path, error)
+		    : error_set_errno(error, ENOMEM, "%s", user_name);
 }
 
 static int choose_all(const struct options *options, struct places *places, struct error **error)
@@ -70,27 +72,31 @@ static int choose_all(const struct options *options, struct places *places, stru
 		      !options->state_directory))
 		r = user_state(&base, error);
 	if (r == 0)
-		r = absolute(options->kernel_root ? options->kernel_root : "/", &places->kernel_root, error);
+		r = absolute(options->kernel_root ? options->kernel_root : "/",
+			     &places->kernel_root, error);
 	if (r < 0)
 		return r;
-	installed = format_string("%s/lib/modules", options->kernel_root ? places->kernel_root : "");
+	installed =
+		format_string("%s/lib/modules", options->kernel_root ? places->kernel_root : "");
 	if (!installed)
 		return error_set_errno(error, ENOMEM, "places");
 	r = choose(options->dkms_tree, "/var/lib/dkms", base, "dkms", &places->dkms_tree, error);
 	if (r == 0)
-		r = choose(options->source_tree, "/usr/src", base, "src", &places->source_tree, error);
+		r = choose(options->source_tree, "/usr/src", base, "src", &places->source_tree,
+			   error);
 	if (r == 0)
 		r = choose(options->install_tree, installed, base, "modules", &places->install_tree,
 			   error);
 	if (r == 0)
-		r = choose(options->state_directory, "/var/lib/kmodbox", base, "state", &places->state,
-			   error);
+		r = choose(options->state_directory, "/var/lib/kmodbox", base, "state",
+			   &places->state, error);
 	if (r < 0)
 		return r;
-	/* As DKMS: headers are found in the install tree, unless a kernel root or a user's tree says else. */
-	places->module_tree = strdup(options->kernel_root || !options->install_tree ?
-					     "/lib/modules" :
-					     places->install_tree);
+	/* As DKMS: headers are found in the install tree, unless a kernel root or a user's tree
+	 * says else. */
+	places->module_tree =
+		strdup(options->kernel_root || !options->install_tree ? "/lib/modules"
+								      : places->install_tree);
 	return places->module_tree ? 0 : error_set_errno(error, ENOMEM, "places");
 }
 

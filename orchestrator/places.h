@@ -25,10 +25,8 @@ struct places {
 };
 
 #define PLACES_INITIAL                                                                             \
-	((struct places){ .dkms_tree_fd = -1,                                                      \
-			  .source_tree_fd = -1,                                                    \
-			  .install_tree_fd = -1,                                                   \
-			  .state_fd = -1 })
+	((struct places){                                                                          \
+		.dkms_tree_fd = -1, .source_tree_fd = -1, .install_tree_fd = -1, .state_fd = -1 })
 
 /* Resolves and opens. make: create what is missing (verbs that change something). */
 int places_open(const struct options *options, bool make, struct places *ret_places,

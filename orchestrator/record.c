@@ -33,10 +33,11 @@ static json_t *inputs(const struct build *build, const struct digest *headers)
 {
 	const struct kernel *kernel = build->target->kernel;
 
-	return json_pack("{s:{s:o}, s:{s:o, s:o, s:o}, s:{s:s}, s:{s:s, s:o}, s:{s:s, s:i}}", "source",
-			 "sha256", digest_value(&build->source), "headers", "sha256",
-			 digest_value(headers), "config_sha256", digest_value(&kernel->config_digest),
-			 "symvers_sha256", digest_value(&kernel->symvers_digest), "compiler", "name",
+	return json_pack("{s:{s:o}, s:{s:o, s:o, s:o}, s:{s:s}, s:{s:s, s:o}, s:{s:s, s:i}}",
+			 "source", "sha256", digest_value(&build->source), "headers", "sha256",
+			 digest_value(headers), "config_sha256",
+			 digest_value(&kernel->config_digest), "symvers_sha256",
+			 digest_value(&kernel->symvers_digest), "compiler", "name",
 			 kernel->clang ? "clang" : kernel->compiler, "profile", "name",
 			 build->orchestrator->profile, "sha256",
 			 digest_value(&build->orchestrator->profile_digest), "make", "command",
@@ -49,8 +50,8 @@ static json_t *layers(const struct sandbox_result *result)
 
 	for (size_t i = 0; list && i < result->layer_count; i++) {
 		const struct sandbox_layer *layer = &result->layers[i];
-		json_t *entry = json_pack("{s:s, s:s, s:b}", "name", layer->name, "reason", layer->reason,
-					  "active", layer->active);
+		json_t *entry = json_pack("{s:s, s:s, s:b}", "name", layer->name, "reason",
+					  layer->reason, "active", layer->active);
 
 		if (entry && !layer->active)
 			(void)json_object_set_new(entry, "absent_because",
@@ -64,22 +65,23 @@ static json_t *limits(void)
 {
 	const struct sandbox_limits limits = sandbox_limits_default();
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "wall_seconds",
-			 (json_int_t)limits.wall_milliseconds / 1000, "silence_seconds",
-			 (json_int_t)limits.silence_milliseconds / 1000, "cpu_seconds",
-			 (json_int_t)limits.cpu_seconds, "processes", (json_int_t)limits.processes,
-			 "open_files", (json_int_t)limits.open_files, "file_bytes",
-			 (json_int_t)limits.file_bytes, "memory_bytes", (json_int_t)limits.memory_bytes,
-			 "scratch_bytes", (json_int_t)limits.scratch_bytes, "scratch_inodes",
-			 (json_int_t)limits.scratch_inodes, "log_bytes", (json_int_t)limits.log_bytes);
+	return json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "wall_seconds",
+		(json_int_t)limits.wall_milliseconds / 1000, "silence_seconds",
+		(json_int_t)limits.silence_milliseconds / 1000, "cpu_seconds",
+		(json_int_t)limits.cpu_seconds, "processes", (json_int_t)limits.processes,
+		"open_files", (json_int_t)limits.open_files, "file_bytes",
+		(json_int_t)limits.file_bytes, "memory_bytes", (json_int_t)limits.memory_bytes,
+		"scratch_bytes", (json_int_t)limits.scratch_bytes, "scratch_inodes",
+		(json_int_t)limits.scratch_inodes, "log_bytes", (json_int_t)limits.log_bytes);
 }
 
 static json_t *times(const struct build *build)
 {
 	const struct sandbox_result *result = &build->result;
 
-	return json_pack("{s:o, s:o, s:I, s:I, s:I}", "started", time_value(build->started), "finished",
-			 time_value(build->finished), "wall_milliseconds",
+	return json_pack("{s:o, s:o, s:I, s:I, s:I}", "started", time_value(build->started),
+			 "finished", time_value(build->finished), "wall_milliseconds",
 			 (json_int_t)result->wall_milliseconds, "user_milliseconds",
 			 (json_int_t)(result->usage.ru_utime.tv_sec * 1000 +
 				      result->usage.ru_utime.tv_usec / 1000),
@@ -109,21 +111,21 @@ static json_t *artifacts(const struct signed_set *set)
 	return list;
 }
 
-int record_make(const struct build *build, const struct digest *headers, const struct signed_set *set,
-		int *ret_fd, struct error **error)
+int record_make(const struct build *build, const struct digest *headers,
+		const struct signed_set *set, int *ret_fd, struct error **error)
 {
 	cleanup_json json_t *record = NULL;
 	cleanup_free char *text = NULL;
 
 	record = json_pack(
 		"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:s, s:s}}",
-		"schema", "kmodbox-build", "schema_version", RECORD_VERSION, "kmodbox", KMODBOX_VERSION,
-		"module", build->recipe->package_name, "version", build->recipe->package_version,
-		"kernel", build->target->release, "architecture", build->target->architecture, "inputs",
-		inputs(build, headers), "layers", layers(&build->result), "limits", limits(), "times",
-		times(build), "artifacts", artifacts(set), "ticket", "serial",
-		(json_int_t)set->ticket.serial, "certificate", set->ticket.certificate_subject, "hash",
-		set->ticket.hash);
+		"schema", "kmodbox-build", "schema_version", RECORD_VERSION, "kmodbox",
+		KMODBOX_VERSION, "module", build->recipe->package_name, "version",
+		build->recipe->package_version, "kernel", build->target->release, "architecture",
+		build->target->architecture, "inputs", inputs(build, headers), "layers",
+		layers(&build->result), "limits", limits(), "times", times(build), "artifacts",
+		artifacts(set), "ticket", "serial", (json_int_t)set->ticket.serial, "certificate",
+		set->ticket.certificate_subject, "hash", set->ticket.hash);
 	text = record ? json_to_text(record) : NULL;
 	if (!text)
 		return error_set_errno(error, ENOMEM, "build record");

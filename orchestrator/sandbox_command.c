@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One command in a sandbox, see sandbox_command.h. Started by root it runs as a slot's uid, so --rw
- * shows root's files but does not let them be written; started by a user it runs as that user.
+ * One command in a sandbox, see sandbox_command.h. Started by root it runs as a slot's uid, to whom
+ * root's files below --ro and --rw appear as his own; started by a user it runs as that user.
  */
 #include "orchestrator/sandbox_command.h"
 
@@ -12,10 +12,12 @@
 #include "lib/base/files.h"
 #include "orchestrator/helpers.h"
 #include "orchestrator/launcher.h"
+#include "orchestrator/staging.h"
 #include "sandbox/slot.h"
 
 static const char *const environment[] = {
-	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/tmp", NULL
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
+	"HOME=/tmp", NULL
 };
 
 static void pass_on(void *context, const void *bytes, size_t length)
@@ -33,7 +35,9 @@ static int load_policy(struct seccomp_program *ret_program, struct error **error
 
 	if (r == 0)
 		r = read_fd(fd, 1 << 20, &policy, error);
-	return r < 0 ? r : seccomp_compile("build.seccomp", policy.data, policy.length, ret_program, error);
+	return r < 0 ? r
+		     : seccomp_compile("build.seccomp", policy.data, policy.length, ret_program,
+				       error);
 }
 
 /* The command by name, looked for where the sandbox will look. */
@@ -79,9 +83,34 @@ static int finish(const struct sandbox_result *result, const struct log *log)
 	}
 }
 
-static int run(const struct options *options, struct sandbox_spec *spec, const struct log *log,
-	       struct error **error)
+/* While there is still root: what --ro and --rw name, at paths that the sandbox's maker can walk.
+ */
+static int stage(char **paths, size_t count, int userns_fd, char **staged, struct error **error)
 {
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = staging_show(paths[i], userns_fd, &staged[i], error);
+	return r;
+}
+
+static int stage_all(const struct options *options, int userns_fd, char **staged,
+		     struct error **error)
+{
+	int r = staging_begin(error);
+
+	if (r == 0)
+		r = stage(options->read_only, options->read_only_count, userns_fd, staged, error);
+	if (r == 0)
+		r = stage(options->read_write, options->read_write_count, userns_fd,
+			  staged + options->read_only_count, error);
+	return r;
+}
+
+static int run(const struct options *options, char **staged, struct sandbox_spec *spec,
+	       const struct log *log, struct error **error)
+{
+	const size_t read_only = options->read_only_count;
 	cleanup_free struct sandbox_mount *mounts =
 		calloc(options->read_only_count + options->read_write_count + 1, sizeof(*mounts));
 	cleanup_free char *program = find_command(options->command[0]);
@@ -97,13 +126,18 @@ static int run(const struct options *options, struct sandbox_spec *spec, const s
 		return error_set_errno(error, ENOMEM, "sandbox");
 	memcpy(argv, options->command, count * sizeof(*argv));
 	argv[0] = program;
-	for (size_t i = 0; i < options->read_only_count; i++)
-		mounts[spec->mount_count++] = (struct sandbox_mount){ .source = options->read_only[i],
-								      .target = options->read_only[i] };
-	for (size_t i = 0; i < options->read_write_count; i++)
-		mounts[spec->mount_count++] = (struct sandbox_mount){ .source = options->read_write[i],
-								      .target = options->read_write[i],
-								      .writable = true };
+	for (size_t i = 0; i < read_only + options->read_write_count; i++) {
+		bool writable = i >= read_only;
+		const char *path =
+			writable ? options->read_write[i - read_only] : options->read_only[i];
+
+		mounts[spec->mount_count++] = (struct sandbox_mount){
+			.source = staged[i] ? staged[i] : path,
+			.target = path,
+			.writable = writable,
+			.vouched = staged[i] != NULL,
+		};
+	}
 	spec->mounts = mounts;
 	spec->argv = argv;
 	r = sandbox_run(spec, &result, error);
@@ -119,14 +153,21 @@ int sandbox_command(const struct options *options, const struct log *log)
 	struct sandbox_spec spec = SANDBOX_SPEC_INITIAL;
 	struct seccomp_program program = { 0 };
 	struct accounts accounts = { 0 };
+	const size_t count = options->read_only_count + options->read_write_count;
+	cleanup_free char **staged = calloc(count + 1, sizeof(*staged));
 	cleanup_error struct error *error = NULL;
 	int r;
+
+	if (!staged)
+		return EXIT_SANDBOX;
 
 	r = accounts_choose(&accounts, &error);
 	if (r == 0)
 		r = load_policy(&program, &error);
 	if (r == 0 && accounts.separate)
 		r = slot_new(accounts.orchestrator, accounts.build_slot, &spec.userns_fd, &error);
+	if (r == 0 && accounts.separate && count > 0)
+		r = stage_all(options, spec.userns_fd, staged, &error);
 	if (r == 0)
 		r = drop_root(&accounts, &error);
 	if (r == 0) {
@@ -134,8 +175,10 @@ int sandbox_command(const struct options *options, const struct log *log)
 		spec.directory = options->directory;
 		spec.seccomp = &program;
 		spec.output = pass_on;
-		r = run(options, &spec, log, &error);
+		r = run(options, staged, &spec, log, &error);
 	}
+	for (size_t i = 0; i < count; i++)
+		free(staged[i]);
 	seccomp_program_clear(&program);
 	spec.userns_fd = close_fd(spec.userns_fd);
 	if (r >= 0)

@@ -7,11 +7,11 @@
 #include "orchestrator/destination.h"
 
 static int call(const struct orchestrator *orchestrator, enum signer_request request,
-		const void *payload, size_t length, int fd, struct message *reply, size_t reply_length,
-		size_t reply_fds, struct error **error)
+		const void *payload, size_t length, int fd, struct message *reply,
+		size_t reply_length, size_t reply_fds, struct error **error)
 {
-	int r = message_call(orchestrator->signer, request, payload, length, &fd, fd >= 0 ? 1 : 0, reply,
-			     reply_length, reply_fds, error);
+	int r = message_call(orchestrator->signer, request, payload, length, &fd, fd >= 0 ? 1 : 0,
+			     reply, reply_length, reply_fds, error);
 
 	if (r != -EPIPE)
 		return r;
@@ -42,7 +42,8 @@ static int begin(const struct orchestrator *orchestrator, const struct target *t
 }
 
 static int send_file(const struct orchestrator *orchestrator, const struct recipe_module *module,
-		     const struct artifact *artifact, struct signed_file *file, struct error **error)
+		     const struct artifact *artifact, struct signed_file *file,
+		     struct error **error)
 {
 	cleanup_message struct message reply = { 0 };
 	cleanup_free char *directory = NULL;
@@ -57,8 +58,8 @@ static int send_file(const struct orchestrator *orchestrator, const struct recip
 		r = MESSAGE_STRING_SET(file->request.directory, directory);
 	if (r < 0)
 		return error_set(error, -r, "a name is too long");
-	r = call(orchestrator, SIGNER_FILE, &file->request, sizeof(file->request), artifact->fd, &reply,
-		 sizeof(file->verdict), 0, error);
+	r = call(orchestrator, SIGNER_FILE, &file->request, sizeof(file->request), artifact->fd,
+		 &reply, sizeof(file->verdict), 0, error);
 	if (r == 0)
 		memcpy(&file->verdict, reply.payload, sizeof(file->verdict));
 	return r;
@@ -98,9 +99,11 @@ int signer_client_sign(const struct orchestrator *orchestrator, const struct tar
 		set.files[i].fd = -1;
 	r = begin(orchestrator, target, recipe, source, error);
 	for (size_t i = 0; r == 0 && i < set.count; i++)
-		r = send_file(orchestrator, &recipe->modules[i], &artifacts[i], &set.files[i], error);
+		r = send_file(orchestrator, &recipe->modules[i], &artifacts[i], &set.files[i],
+			      error);
 	if (r == 0)
-		r = call(orchestrator, SIGNER_FINISH, NULL, 0, -1, &reply, sizeof(set.ticket), 1, error);
+		r = call(orchestrator, SIGNER_FINISH, NULL, 0, -1, &reply, sizeof(set.ticket), 1,
+			 error);
 	if (r < 0)
 		return r;
 	memcpy(&set.ticket, reply.payload, sizeof(set.ticket));

@@ -40,12 +40,14 @@ static int from_source_tree(const struct orchestrator *orchestrator, struct sour
 
 	if (!name)
 		return error_set_errno(error, ENOMEM, "source");
-	r = open_beneath(orchestrator->places.source_tree_fd, name, O_RDONLY | O_DIRECTORY, 0, &fd, NULL);
+	r = open_beneath(orchestrator->places.source_tree_fd, name, O_RDONLY | O_DIRECTORY, 0, &fd,
+			 NULL);
 	if (r < 0) {
-		(void)error_set(error, -r,
-				"source of %s/%s not found: %s/%s is not a directory that can be read; put "
-				"the source there, or add its directory or archive",
-				options->module, options->version, orchestrator->places.source_tree, name);
+		(void)error_set(
+			error, -r,
+			"source of %s/%s not found: %s/%s is not a directory that can be read; put "
+			"the source there, or add its directory or archive",
+			options->module, options->version, orchestrator->places.source_tree, name);
 		return fail(error, EXIT_NO_SOURCE, r);
 	}
 	return from_directory(orchestrator, fd, ret_source, error);
@@ -59,7 +61,8 @@ int source_read_named(const struct orchestrator *orchestrator, struct source *re
 
 	if (orchestrator->options->archive) {
 		r = archive_snapshot(&orchestrator->sandbox, orchestrator->unpack_fd,
-				     orchestrator->archive_fd, &source.snapshot_fd, &source.digest, error);
+				     orchestrator->archive_fd, &source.snapshot_fd, &source.digest,
+				     error);
 		if (r < 0) {
 			(void)error_context(error, "%s", orchestrator->options->archive);
 			return fail(error, EXIT_BAD_ARCHIVE, r);
@@ -83,7 +86,8 @@ int source_read_added(const struct orchestrator *orchestrator, struct source *re
 		      struct error **error)
 {
 	if (orchestrator->given_source_fd >= 0 && !orchestrator->options->source)
-		return from_directory(orchestrator, orchestrator->given_source_fd, ret_source, error);
+		return from_directory(orchestrator, orchestrator->given_source_fd, ret_source,
+				      error);
 	return from_source_tree(orchestrator, ret_source, error);
 }
 

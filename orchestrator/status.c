@@ -24,7 +24,8 @@ static int print_lines(const struct options *options, const struct log *log,
 			return error_set_errno(error, errno, "standard output");
 		if (entry->state == STATE_BROKEN)
 			log_warning(log,
-				    "%s/%s is broken: its source is gone; remove it, or put the source back",
+				    "%s/%s is broken: its source is gone; remove it, or put the "
+				    "source back",
 				    entry->module, entry->version);
 	}
 	return 0;
@@ -38,10 +39,10 @@ static int append_entries(json_t *modules, const struct state_list *list)
 		if (json_array_append_new(
 			    modules,
 			    json_pack("{s:s, s:s, s:s?, s:s?, s:s, s:b, s:b, s:b}", "module",
-				      entry->module, "version", entry->version, "kernel", entry->kernel,
-				      "architecture", entry->architecture, "state",
-				      state_name(entry->state), "originals", entry->originals, "missing",
-				      entry->missing, "differs", entry->differs)) < 0)
+				      entry->module, "version", entry->version, "kernel",
+				      entry->kernel, "architecture", entry->architecture, "state",
+				      state_name(entry->state), "originals", entry->originals,
+				      "missing", entry->missing, "differs", entry->differs)) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -79,16 +80,17 @@ int status_print(const struct options *options, const struct log *log, struct er
 	for (size_t i = 0; r == 0 && places.dkms_tree_fd >= 0 && i < rounds; i++) {
 		struct state_list list = { 0 };
 		const char *architecture =
-			options->architecture_count == 0 ? NULL :
-			options->architectures[options->architecture_count == 1 ? 0 : i];
+			options->architecture_count == 0
+				? NULL
+				: options->architectures[options->architecture_count == 1 ? 0 : i];
 
 		r = state_list_load(&trees, options->module, options->version,
-				    options->kernel_count ? options->kernels[i] : NULL, architecture, &list,
-				    error);
+				    options->kernel_count ? options->kernels[i] : NULL,
+				    architecture, &list, error);
 		if (r == 0 && options->json)
-			r = append_entries(modules, &list) < 0 ?
-				    error_set_errno(error, ENOMEM, "status") :
-				    0;
+			r = append_entries(modules, &list) < 0
+				    ? error_set_errno(error, ENOMEM, "status")
+				    : 0;
 		else if (r == 0)
 			r = print_lines(options, log, &list, error);
 		state_list_clear(&list);

@@ -7,6 +7,7 @@
 #include "lib/base/log.h"
 #include "orchestrator/options.h"
 
-int status_print(const struct options *options, const struct log *log, struct error **error) must_check;
+int status_print(const struct options *options, const struct log *log,
+		 struct error **error) must_check;
 
 #endif

@@ -62,9 +62,10 @@ static void emit_call(struct emitter *emitter, const struct seccomp_call *call)
 			uint8_t skip = (uint8_t)(2 * (rule->condition_count - c - 1) + 1);
 			bool lacks = condition->test == SECCOMP_LACKS;
 
-			/* The low half of the argument: kernels with these calls are little-endian. */
-			emit_load(emitter, offsetof(struct seccomp_data, args) +
-						   8 * condition->argument);
+			/* The low half of the argument: kernels with these calls are little-endian.
+			 */
+			emit_load(emitter,
+				  offsetof(struct seccomp_data, args) + 8 * condition->argument);
 			emit(emitter,
 			     BPF_JMP | BPF_K | (condition->test == SECCOMP_IS ? BPF_JEQ : BPF_JSET),
 			     lacks ? skip : 0, lacks ? 0 : skip, condition->value);

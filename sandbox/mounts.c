@@ -45,8 +45,17 @@ int mounts_clone(int source_fd, bool writable, int *ret_fd, struct error **error
 
 int mounts_clone_device(int source_fd, int *ret_fd, struct error **error)
 {
-	return clone_with(source_fd, 0,
-			  MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, ret_fd, error);
+	return clone_with(source_fd, 0, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+			  ret_fd, error);
+}
+
+int mounts_map(int mount_fd, int userns_fd, struct error **error)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (unsigned)userns_fd };
+
+	if (mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 && errno != EINVAL)
+		return error_set_errno(error, errno, "mount_setattr idmap");
+	return 0;
 }
 
 static int configure(int fs_fd, const char *key, const char *value, struct error **error)
@@ -101,11 +110,13 @@ int mounts_new_overlay(int upper_fd, int lower_fd, int *ret_fd, struct error **e
 	if (fs_fd < 0)
 		return error_set_errno(error, errno, "fsopen overlay");
 	/* Named by descriptor, so that no ':' or ',' of a path can be read as a separator. */
-	(void)snprintf(layers, sizeof(layers), "/proc/self/fd/%d:/proc/self/fd/%d", upper_fd, lower_fd);
+	(void)snprintf(layers, sizeof(layers), "/proc/self/fd/%d:/proc/self/fd/%d", upper_fd,
+		       lower_fd);
 	r = configure(fs_fd, "lowerdir", layers, error);
 	if (r < 0)
 		return r;
-	return create(fs_fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, ret_fd, error);
+	return create(fs_fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, ret_fd,
+		      error);
 }
 
 int mounts_attach(int mount_fd, int directory_fd, const char *path, struct error **error)

@@ -12,17 +12,25 @@
 
 #include "lib/base/error.h"
 
-/* A detached, recursive copy of what source_fd (O_PATH) shows, nosuid and nodev; read-only or not. */
+/* A detached, recursive copy of what source_fd (O_PATH) shows, nosuid and nodev; read-only or not.
+ */
 int mounts_clone(int source_fd, bool writable, int *ret_fd, struct error **error) must_check;
 /* The same for one device node, which must stay usable: no NODEV, but read-only, so no chmod. */
 int mounts_clone_device(int source_fd, int *ret_fd, struct error **error) must_check;
+/*
+ * Makes a detached mount show ids through a user namespace; nothing changes where the file system
+ * cannot do that (EINVAL: NFS, overlayfs, tmpfs before Linux 6.3).
+ */
+int mounts_map(int mount_fd, int userns_fd, struct error **error) must_check;
 /* A detached tmpfs of the given size, nosuid and nodev, root directory mode octal ("0755"). */
 int mounts_new_tmpfs(uint64_t bytes, uint64_t inodes, const char *mode, int *ret_fd,
 		     struct error **error) must_check;
-/* A detached read-only overlay: entries of upper_fd over those of lower_fd. Both are directories. */
+/* A detached read-only overlay: entries of upper_fd over those of lower_fd. Both are directories.
+ */
 int mounts_new_overlay(int upper_fd, int lower_fd, int *ret_fd, struct error **error) must_check;
 /* Attaches at a path (no links followed) below directory_fd; "" means on directory_fd itself. */
-int mounts_attach(int mount_fd, int directory_fd, const char *path, struct error **error) must_check;
+int mounts_attach(int mount_fd, int directory_fd, const char *path,
+		  struct error **error) must_check;
 /* Makes one mount read-only, not what is mounted below it. */
 int mounts_seal(int fd, struct error **error) must_check;
 

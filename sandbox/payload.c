@@ -16,17 +16,18 @@
 #include "lib/base/syscalls.h"
 #include "sandbox/setup.h"
 
-/* Landlock's rights by ABI, from include/uapi/linux/landlock.h; Debian 12's header lacks the newer. */
+/* Landlock's rights by ABI, from include/uapi/linux/landlock.h; Debian 12's header lacks the newer.
+ */
 #define LANDLOCK_EXECUTE (UINT64_C(1) << 0)
 #define LANDLOCK_WRITE_FILE (UINT64_C(1) << 1)
 #define LANDLOCK_READ_FILE (UINT64_C(1) << 2)
 #define LANDLOCK_READ_DIR (UINT64_C(1) << 3)
 #define LANDLOCK_ABI_1 ((UINT64_C(1) << 13) - 1)
-#define LANDLOCK_REFER (UINT64_C(1) << 13)	/* ABI 2 */
-#define LANDLOCK_TRUNCATE (UINT64_C(1) << 14)	/* ABI 3 */
-#define LANDLOCK_IOCTL_DEV (UINT64_C(1) << 15)	/* ABI 5 */
-#define LANDLOCK_NET (UINT64_C(3))		/* ABI 4: bind and connect TCP, none allowed */
-#define LANDLOCK_SCOPE_ALL (UINT64_C(3))	/* ABI 6: abstract sockets, signals */
+#define LANDLOCK_REFER (UINT64_C(1) << 13)     /* ABI 2 */
+#define LANDLOCK_TRUNCATE (UINT64_C(1) << 14)  /* ABI 3 */
+#define LANDLOCK_IOCTL_DEV (UINT64_C(1) << 15) /* ABI 5 */
+#define LANDLOCK_NET (UINT64_C(3))	       /* ABI 4: bind and connect TCP, none allowed */
+#define LANDLOCK_SCOPE_ALL (UINT64_C(3))       /* ABI 6: abstract sockets, signals */
 
 static int step_descriptors(struct setup *setup, struct error **error)
 {
@@ -74,7 +75,8 @@ static int step_limits(struct setup *setup, struct error **error)
 		__rlimit_resource_t resource;
 		uint64_t value;
 	} limits[] = {
-		/* Set here, inside the user namespace: outside it would count all processes of the uid. */
+		/* Set here, inside the user namespace: outside it would count all processes of the
+		   uid. */
 		{ RLIMIT_NPROC, setup->limits.processes },
 		{ RLIMIT_NOFILE, setup->limits.open_files },
 		{ RLIMIT_FSIZE, setup->limits.file_bytes },
@@ -93,15 +95,20 @@ static int step_limits(struct setup *setup, struct error **error)
 	return r;
 }
 
+static int allow_fd(int ruleset_fd, int fd, const char *path, uint64_t access, struct error **error)
+{
+	int r = sys_landlock_add_path(ruleset_fd, access, fd);
+
+	return r < 0 ? error_set_errno(error, -r, "landlock rule for %s", path) : 0;
+}
+
 static int allow_path(int ruleset_fd, const char *path, uint64_t access, struct error **error)
 {
 	cleanup_close int fd = open(path, O_PATH | O_CLOEXEC);
-	int r;
 
 	if (fd < 0)
 		return error_set_errno(error, errno, "%s", path);
-	r = sys_landlock_add_path(ruleset_fd, access, fd);
-	return r < 0 ? error_set_errno(error, -r, "landlock rule for %s", path) : 0;
+	return allow_fd(ruleset_fd, fd, path, access, error);
 }
 
 static int step_landlock(struct setup *setup, struct error **error)
@@ -133,6 +140,10 @@ static int step_landlock(struct setup *setup, struct error **error)
 			       error);
 	if (r == 0)
 		r = allow_path(fd, "/tmp", attributes.files, error);
+	/* The program that the caller opened lies outside of this root. */
+	if (r == 0 && spec->exec_fd >= 0)
+		r = allow_fd(fd, spec->exec_fd, spec->argv[0],
+			     LANDLOCK_EXECUTE | LANDLOCK_READ_FILE, error);
 	for (size_t i = 0; r == 0 && i < spec->tree_count; i++) {
 		if (spec->trees[i].writable)
 			r = allow_path(fd, spec->trees[i].path, attributes.files, error);
@@ -143,10 +154,11 @@ static int step_landlock(struct setup *setup, struct error **error)
 		if (!spec->mounts[i].writable || stat(spec->mounts[i].target, &status) < 0)
 			continue;
 		r = allow_path(fd, spec->mounts[i].target,
-			       S_ISDIR(status.st_mode) ?
-				       attributes.files :
-				       attributes.files & (LANDLOCK_READ_FILE | LANDLOCK_WRITE_FILE |
-							   LANDLOCK_EXECUTE | LANDLOCK_TRUNCATE),
+			       S_ISDIR(status.st_mode)
+				       ? attributes.files
+				       : attributes.files &
+						 (LANDLOCK_READ_FILE | LANDLOCK_WRITE_FILE |
+						  LANDLOCK_EXECUTE | LANDLOCK_TRUNCATE),
 			       error);
 	}
 	if (r < 0)
@@ -184,10 +196,11 @@ static int step_look_around(struct setup *setup, struct error **error)
 
 static int step_report_ready(struct setup *setup, struct error **error)
 {
-	/* The filter is the one step that can no longer be reported: it fails or the payload runs. */
+	/* The filter is the one step that can no longer be reported: it fails or the payload runs.
+	 */
 	setup->active |= UINT64_C(1) << (setup_step_count + payload_step_count - 1);
-	return message_send(setup->control_fd, SETUP_READY, &setup->active, sizeof(setup->active), NULL,
-			    0, error);
+	return message_send(setup->control_fd, SETUP_READY, &setup->active, sizeof(setup->active),
+			    NULL, 0, error);
 }
 
 static int step_seccomp(struct setup *setup, struct error **error)
@@ -196,16 +209,17 @@ static int step_seccomp(struct setup *setup, struct error **error)
 }
 
 const struct setup_step payload_steps[] = {
-	{ "clean descriptors", "input from /dev/null, output to a pipe, nothing else", step_descriptors,
+	{ "clean descriptors", "input from /dev/null, output to a pipe, nothing else",
+	  step_descriptors, NULL },
+	{ "limits", "processes, open files, file size, CPU, memory, no core dump", step_limits,
 	  NULL },
-	{ "limits", "processes, open files, file size, CPU, memory, no core dump", step_limits, NULL },
 	{ "landlock", "a second lock on files, TCP, abstract sockets and signals", step_landlock,
 	  "this kernel has no Landlock" },
 	{ "walls verified", "each was looked at from inside before anything foreign ran",
 	  step_look_around, NULL },
 	{ "ready", NULL, step_report_ready, NULL },
-	{ "system call filter", "what a build does not need cannot be asked of the kernel", step_seccomp,
-	  NULL },
+	{ "system call filter", "what a build does not need cannot be asked of the kernel",
+	  step_seccomp, NULL },
 };
 const size_t payload_step_count = ARRAY_SIZE(payload_steps);
 
@@ -224,7 +238,8 @@ _Noreturn void payload_start(struct setup *setup)
 		(void)error_set_errno(&error, errno, "directory %s", spec->directory);
 		setup_fail(setup, error);
 	}
-	if (setup_run(payload_steps, payload_step_count, (unsigned)setup_step_count, setup, &error) < 0)
+	if (setup_run(payload_steps, payload_step_count, (unsigned)setup_step_count, setup,
+		      &error) < 0)
 		setup_fail(setup, error);
 	if (spec->exec_fd >= 0) {
 		r = sys_execve_fd(spec->exec_fd, argv, environment);

@@ -319,7 +319,8 @@ static void collect_status(struct run *run)
 	if (result->end == SANDBOX_EXITED && result->status == 0)
 		return;
 	cpu = (uint64_t)(result->usage.ru_utime.tv_sec + result->usage.ru_stime.tv_sec);
-	if (cpu >= limits->cpu_seconds || (result->end == SANDBOX_SIGNALLED && result->status == SIGXCPU))
+	if (cpu >= limits->cpu_seconds ||
+	    (result->end == SANDBOX_SIGNALLED && result->status == SIGXCPU))
 		hit_limit(run, "CPU time (%llu s)", (unsigned long long)limits->cpu_seconds);
 	else if (run->scratch_full)
 		hit_limit(run, "scratch space (%llu MiB, %llu files)",
@@ -341,9 +342,9 @@ static void list_layers(struct run *run)
 		.active = true,
 	};
 	for (size_t i = 0; i < total && result->layer_count < ARRAY_SIZE(result->layers); i++) {
-		const struct setup_step *step = i < setup_step_count ?
-							&setup_steps[i] :
-							&payload_steps[i - setup_step_count];
+		const struct setup_step *step = i < setup_step_count
+							? &setup_steps[i]
+							: &payload_steps[i - setup_step_count];
 		bool active = run->setup.active >> i & 1;
 
 		if (!step->reason)
@@ -352,7 +353,8 @@ static void list_layers(struct run *run)
 			(struct sandbox_layer){ .name = step->name,
 						.reason = step->reason,
 						.active = active,
-						.absent_because = active ? NULL : step->absent_because };
+						.absent_because =
+							active ? NULL : step->absent_because };
 	}
 }
 
@@ -377,7 +379,10 @@ static int resolve_sources(struct run *run, struct error **error)
 	if (!run->setup.sources || !run->setup.overlays)
 		return error_set_errno(error, ENOMEM, "mounts");
 	for (size_t i = 0; r == 0 && i < spec->mount_count; i++) {
-		r = resolve(spec->mounts[i].source, &run->setup.sources[i], error);
+		if (!spec->mounts[i].vouched)
+			r = resolve(spec->mounts[i].source, &run->setup.sources[i], error);
+		else if (!(run->setup.sources[i] = strdup(spec->mounts[i].source)))
+			r = error_set_errno(error, ENOMEM, "mounts");
 		if (r == 0 && spec->mounts[i].overlay)
 			r = resolve(spec->mounts[i].overlay, &run->setup.overlays[i], error);
 	}
@@ -390,8 +395,9 @@ static int check_spec(const struct sandbox_spec *spec, struct error **error)
 	    spec->tree_count > SANDBOX_TREES)
 		return error_set(error, EINVAL, "incomplete sandbox description");
 	if (spec->userns_fd < 0 && geteuid() == 0)
-		return error_set(error, EPERM,
-				 "root needs a slot user namespace: a root inside must not be root outside");
+		return error_set(
+			error, EPERM,
+			"root needs a slot user namespace: a root inside must not be root outside");
 	return 0;
 }
 
@@ -473,11 +479,12 @@ static int start_and_watch(struct run *run, struct error **error)
 	collect_status(run);
 	if (run->failure && !run->killed) {
 		*error = TAKE_PTR(run->failure);
-		return run->ready ? -error_number(*error) :
-				    error_context(error, "the sandbox could not be made");
+		return run->ready ? -error_number(*error)
+				  : error_context(error, "the sandbox could not be made");
 	}
 	if (!run->ready && !run->killed)
-		return error_set(error, EIO, "the sandbox could not be made: its set-up was killed");
+		return error_set(error, EIO,
+				 "the sandbox could not be made: its set-up was killed");
 	list_layers(run);
 	return 0;
 }

@@ -20,12 +20,17 @@
 #define SANDBOX_EXIT_CODE 30 /* error_code() of "the sandbox could not be made" */
 #define SANDBOX_TREES 4
 
-/* A host path shown at a path of the sandbox: nosuid, nodev, recursive, read-only unless writable. */
+/* A host path shown at a path of the sandbox: nosuid, nodev, recursive, read-only unless writable.
+ */
 struct sandbox_mount {
 	const char *source; /* absolute, on the host */
 	const char *target; /* absolute, in the sandbox; missing parents are made */
 	bool writable;
-	/* A host directory laid over source, entries of it winning, read-only (overlayfs); NULL: none. */
+	/* The caller vouches for source: it is taken as it is (still without links), whoever owns
+	 * it. */
+	bool vouched;
+	/* A host directory laid over source, entries of it winning, read-only (overlayfs); NULL:
+	 * none. */
 	const char *overlay;
 };
 
@@ -34,7 +39,8 @@ struct sandbox_tree {
 	const char *path; /* absolute, in the sandbox */
 	bool writable;	  /* false: read-only once filled */
 	uint64_t bytes;	  /* size limit; 0: limits.scratch_bytes */
-	/* Fills it before any foreign code runs; called in the sandbox's own trusted set-up. May be NULL. */
+	/* Fills it before any foreign code runs; called in the sandbox's own trusted set-up. May be
+	 * NULL. */
 	int (*fill)(void *context, int directory_fd, struct error **error);
 	void *context;
 };
@@ -60,7 +66,7 @@ struct sandbox_limits {
 
 struct sandbox_spec {
 	const char *const *argv; /* NULL-terminated; argv[0] is an absolute path in the sandbox */
-	int exec_fd;		 /* or run this open executable instead (argv[0] is then only a name); -1 */
+	int exec_fd; /* or run this open executable instead (argv[0] is then only a name); -1 */
 	const char *const *environment; /* NULL-terminated NAME=VALUE; nothing is inherited */
 	const char *directory;		/* working directory; NULL: "/" */
 	int userns_fd;			/* slot user namespace to join; -1: make one of our own */
@@ -70,7 +76,8 @@ struct sandbox_spec {
 	size_t tree_count; /* at most SANDBOX_TREES */
 	const struct sandbox_symlink *symlinks;
 	size_t symlink_count;
-	bool toolchain_only; /* hide /usr/src and /usr/lib/modules of the host (builds); else as they are */
+	bool toolchain_only; /* hide /usr/src and /usr/lib/modules of the host (builds); else as
+				they are */
 	struct sandbox_limits limits;
 	const struct seccomp_program *seccomp; /* borrowed; required */
 	size_t report_maximum; /* > 0: fd 3 of the payload is a pipe of at most this many bytes */
@@ -83,9 +90,12 @@ struct sandbox_spec {
 };
 
 /* A spec whose descriptors are -1 and all else zero. */
-#define SANDBOX_SPEC_INITIAL \
-	((struct sandbox_spec){ .exec_fd = -1, .userns_fd = -1, .input_file_fd = -1, \
-				.output_file_fd = -1, .cancel_fd = -1 })
+#define SANDBOX_SPEC_INITIAL                                                                       \
+	((struct sandbox_spec){ .exec_fd = -1,                                                     \
+				.userns_fd = -1,                                                   \
+				.input_file_fd = -1,                                               \
+				.output_file_fd = -1,                                              \
+				.cancel_fd = -1 })
 
 enum sandbox_end {
 	SANDBOX_EXITED = 1, /* status is the exit status */
@@ -105,11 +115,11 @@ struct sandbox_layer {
 struct sandbox_result {
 	enum sandbox_end end;
 	int status;
-	char limit[64];	      /* which one: "wall time (600 s)"; empty unless SANDBOX_LIMIT */
-	struct rusage usage;  /* of the payload and all its children */
+	char limit[64];	     /* which one: "wall time (600 s)"; empty unless SANDBOX_LIMIT */
+	struct rusage usage; /* of the payload and all its children */
 	uint64_t wall_milliseconds;
 	uint64_t output_bytes;
-	struct text report;   /* what came through fd 3 */
+	struct text report;	     /* what came through fd 3 */
 	int tree_fds[SANDBOX_TREES]; /* the trees, readable until closed; -1 where there is none */
 	struct sandbox_layer layers[32];
 	size_t layer_count;

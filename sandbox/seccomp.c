@@ -26,7 +26,8 @@
 
 #define SECCOMP_TOKENS 64
 
-/* CLONE_NEWTIME shares its bit with the exit signal of clone(); only clone3 and unshare can ask for it. */
+/* CLONE_NEWTIME shares its bit with the exit signal of clone(); only clone3 and unshare can ask for
+ * it. */
 #define CLONE_NAMESPACES                                                                           \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
 	 CLONE_NEWPID | CLONE_NEWNET)
@@ -35,34 +36,22 @@
 #define PR_SET_VMA 0x53564d41
 #endif
 
-#define CONSTANT(name) { #name, (uint32_t)(name) }
+#define CONSTANT(name)                                                                             \
+	{                                                                                          \
+#name, (uint32_t)(name)                                                            \
+	}
 static const struct {
 	const char *name;
 	uint32_t value;
 } constants[] = {
-	CONSTANT(O_CREAT),
-	CONSTANT(O_TMPFILE_BIT),
-	CONSTANT(S_ISUID),
-	CONSTANT(S_ISGID),
-	CONSTANT(CLONE_NAMESPACES),
-	CONSTANT(CLONE_NEWUSER),
-	CONSTANT(PR_SET_NAME),
-	CONSTANT(PR_GET_NAME),
-	CONSTANT(PR_SET_PDEATHSIG),
-	CONSTANT(PR_GET_PDEATHSIG),
-	CONSTANT(PR_GET_DUMPABLE),
-	CONSTANT(PR_GET_NO_NEW_PRIVS),
-	CONSTANT(PR_GET_SECCOMP),
-	CONSTANT(PR_CAPBSET_READ),
-	CONSTANT(PR_SET_VMA),
-	CONSTANT(ADDR_NO_RANDOMIZE),
-	CONSTANT(TCGETS),
-	CONSTANT(TIOCGWINSZ),
-	CONSTANT(FIONREAD),
-	CONSTANT(FIONBIO),
-	CONSTANT(FIOCLEX),
-	CONSTANT(FIONCLEX),
-	CONSTANT(AF_UNIX),
+	CONSTANT(O_CREAT),	     CONSTANT(O_TMPFILE_BIT),	 CONSTANT(S_ISUID),
+	CONSTANT(S_ISGID),	     CONSTANT(CLONE_NAMESPACES), CONSTANT(CLONE_NEWUSER),
+	CONSTANT(PR_SET_NAME),	     CONSTANT(PR_GET_NAME),	 CONSTANT(PR_SET_PDEATHSIG),
+	CONSTANT(PR_GET_PDEATHSIG),  CONSTANT(PR_GET_DUMPABLE),	 CONSTANT(PR_GET_NO_NEW_PRIVS),
+	CONSTANT(PR_GET_SECCOMP),    CONSTANT(PR_CAPBSET_READ),	 CONSTANT(PR_SET_VMA),
+	CONSTANT(ADDR_NO_RANDOMIZE), CONSTANT(TCGETS),		 CONSTANT(TIOCGWINSZ),
+	CONSTANT(FIONREAD),	     CONSTANT(FIONBIO),		 CONSTANT(FIOCLEX),
+	CONSTANT(FIONCLEX),	     CONSTANT(AF_UNIX),
 };
 
 struct reader {
@@ -126,9 +115,9 @@ static int parse_value(const struct reader *reader, char *token, uint32_t *ret_v
 static int parse_condition(const struct reader *reader, size_t first, struct seccomp_rule *rule,
 			   struct error **error)
 {
-	static const char *const tests[] = { [SECCOMP_IS] = "is",
-					     [SECCOMP_HAS] = "has",
-					     [SECCOMP_LACKS] = "lacks" };
+	static const char *const tests[] = {
+		[SECCOMP_IS] = "is", [SECCOMP_HAS] = "has", [SECCOMP_LACKS] = "lacks"
+	};
 	struct seccomp_condition condition = { 0 };
 	const char *argument = reader->tokens[first];
 	size_t test = 0;
@@ -137,7 +126,8 @@ static int parse_condition(const struct reader *reader, size_t first, struct sec
 	if (first + 2 >= reader->token_count || rule->condition_count == SECCOMP_CONDITIONS)
 		return complain(reader, error, "incomplete or too long condition at",
 				reader->tokens[first - 1]);
-	if (strncmp(argument, "arg", 3) != 0 || argument[3] < '0' || argument[3] > '5' || argument[4])
+	if (strncmp(argument, "arg", 3) != 0 || argument[3] < '0' || argument[3] > '5' ||
+	    argument[4])
 		return complain(reader, error, "not arg0 to arg5:", argument);
 	condition.argument = (unsigned)(argument[3] - '0');
 	while (test < ARRAY_SIZE(tests) && !string_equal(tests[test], reader->tokens[first + 1]))
@@ -268,7 +258,8 @@ int seccomp_compile(const char *name, const char *text, size_t length,
 
 		if (call->rule_count > 0 && call->rules[call->rule_count - 1].condition_count > 0)
 			r = error_set(error, EINVAL,
-				      "%s: the last line about system call %zu has a condition", name, i);
+				      "%s: the last line about system call %zu has a condition",
+				      name, i);
 	}
 	if (r == 0)
 		r = seccomp_emit(reader.policy, ret_program, error);

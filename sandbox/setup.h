@@ -17,9 +17,9 @@
 enum setup_message {
 	SETUP_PID = MESSAGE_FIRST_REQUEST, /* int32_t: pid 1 as its parent sees it */
 	SETUP_TREES,			   /* fds of all trees, in order */
-	SETUP_READY,			   /* uint64_t: bit per step that is active; foreign code is next */
-	SETUP_ERROR,			   /* struct message_error */
-	SETUP_EXIT,			   /* struct setup_exit: how the payload ended */
+	SETUP_READY, /* uint64_t: bit per step that is active; foreign code is next */
+	SETUP_ERROR, /* struct message_error */
+	SETUP_EXIT,  /* struct setup_exit: how the payload ended */
 };
 
 struct setup_exit {
@@ -30,7 +30,7 @@ struct setup_exit {
 struct setup {
 	const struct sandbox_spec *spec;
 	struct sandbox_limits limits; /* without zeros */
-	char **sources;		      /* of spec->mounts, resolved by the parent: no links in them */
+	char **sources; /* of spec->mounts, resolved by the parent: no links in them */
 	char **overlays;
 	int control_fd;
 	int lifeline_fd; /* its end means the parent is gone */
@@ -59,7 +59,8 @@ extern const size_t payload_step_count;
 /* Runs steps in order, marking bits from first_bit on. */
 int setup_run(const struct setup_step *steps, size_t count, unsigned first_bit, struct setup *setup,
 	      struct error **error) must_check;
-/* Joins or makes the user namespace, starts pid 1 in the others, tells the parent its pid. No return. */
+/* Joins or makes the user namespace, starts pid 1 in the others, tells the parent its pid. No
+ * return. */
 _Noreturn void setup_child(struct setup *setup);
 /* The payload: last steps, then exec. No return. */
 _Noreturn void payload_start(struct setup *setup);
@@ -78,6 +79,7 @@ int view_show_system(struct setup *setup, struct error **error);
 int view_write_etc(struct setup *setup, struct error **error);
 int view_make_devices(struct setup *setup, struct error **error);
 int view_mount_proc(struct setup *setup, struct error **error);
+int view_mount_tmp(struct setup *setup, struct error **error);
 int view_show_mounts(struct setup *setup, struct error **error);
 int view_fill_trees(struct setup *setup, struct error **error);
 int view_seal_root(struct setup *setup, struct error **error);

@@ -5,8 +5,8 @@
  * sandbox's init: it reaps, reports how the payload ended, and takes everything with it.
  */
 #include <fcntl.h>
-#include <linux/securebits.h>
 #include <grp.h>
+#include <linux/securebits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -40,7 +40,8 @@ int setup_run(const struct setup_step *steps, size_t count, unsigned first_bit, 
 		if (r == 0)
 			setup->active |= UINT64_C(1) << (first_bit + i);
 		else if (!steps[i].absent_because)
-			return error_set(error, ENOSYS, "%s: the kernel cannot do it", steps[i].name);
+			return error_set(error, ENOSYS, "%s: the kernel cannot do it",
+					 steps[i].name);
 	}
 	return 0;
 }
@@ -142,8 +143,8 @@ static int step_drop_capabilities(struct setup *setup, struct error **error)
 		return error_set_errno(error, errno, "ambient set");
 	/* Uid 0 of the namespace must never get them back by exec. */
 	if (prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
-					     SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
-					     SECBIT_NO_CAP_AMBIENT_RAISE |
+					     SECBIT_NO_SETUID_FIXUP_LOCKED |
+					     SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
 					     SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED) < 0)
 		return error_set_errno(error, errno, "securebits");
 	if (!none || cap_set_proc(none) < 0)
@@ -167,23 +168,30 @@ const struct setup_step setup_steps[] = {
 	  step_die_with_parent, NULL },
 	{ "no nested user namespaces", "their kernel code is where containers are broken out of",
 	  step_forbid_namespaces, NULL },
-	{ "private mounts", "no mount made here shows on the host, none of the host's arrives later",
+	{ "private mounts",
+	  "no mount made here shows on the host, none of the host's arrives later",
 	  step_private_mounts, NULL },
 	{ "fresh root", "what is not put there does not exist", view_attach_root, NULL },
-	{ "read-only system", "the toolchain can be used and not be changed", view_show_system, NULL },
-	{ "generated /etc", "no host configuration, no account, no key is seen", view_write_etc, NULL },
+	{ "read-only system", "the toolchain can be used and not be changed", view_show_system,
+	  NULL },
+	{ "generated /etc", "no host configuration, no account, no key is seen", view_write_etc,
+	  NULL },
 	{ "minimal /dev", "five harmless nodes", view_make_devices, NULL },
 	{ "own /proc", "only the sandbox's own processes", view_mount_proc,
-	  "something is mounted over parts of the host's /proc, so the kernel refuses a fresh one" },
-	{ "named mounts", "headers and what the caller named, nosuid, nodev", view_show_mounts, NULL },
-	{ "private scratch", "a copy of the source on a size-limited tmpfs", view_fill_trees, NULL },
+	  "something is mounted over parts of the host's /proc, so the kernel refuses a fresh "
+	  "one" },
+	{ "private /tmp", "shared with nobody, limited in size", view_mount_tmp, NULL },
+	{ "named mounts", "headers and what the caller named, nosuid, nodev", view_show_mounts,
+	  NULL },
+	{ "private scratch", "a copy of the source on a size-limited tmpfs", view_fill_trees,
+	  NULL },
 	{ "read-only root", "only scratch and /tmp can be written", view_seal_root, NULL },
 	{ "pivot_root", "the host's tree is gone, not hidden", view_enter_root, NULL },
 	{ "host name", "the host's name does not enter a build", step_name_host, NULL },
 	{ "new session", "no terminal to push input into (CVE-2017-5226)", step_new_session, NULL },
 	{ "scratch handed out", NULL, step_send_trees, NULL },
-	{ "closed descriptors", "nothing that was open outside is open inside", step_close_descriptors,
-	  NULL },
+	{ "closed descriptors", "nothing that was open outside is open inside",
+	  step_close_descriptors, NULL },
 	{ "no capabilities", "in no set, and locked", step_drop_capabilities, NULL },
 	{ "no new privileges", "setuid programs and file capabilities give nothing",
 	  step_no_new_privileges, NULL },
@@ -195,8 +203,8 @@ static void report_exit(const struct setup *setup, int status)
 	struct setup_exit exit_message = { .signalled = WIFSIGNALED(status) };
 
 	exit_message.status = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
-	ignore_result(message_send(setup->control_fd, SETUP_EXIT, &exit_message, sizeof(exit_message),
-				   NULL, 0, NULL));
+	ignore_result(message_send(setup->control_fd, SETUP_EXIT, &exit_message,
+				   sizeof(exit_message), NULL, 0, NULL));
 }
 
 /* Init's whole life: reap until the payload itself has ended, or the parent is gone. */
@@ -273,10 +281,11 @@ static int make_user_namespace(struct error **error)
 	(void)snprintf(uid_map, sizeof(uid_map), "0 %u 1", (unsigned)geteuid());
 	(void)snprintf(gid_map, sizeof(gid_map), "0 %u 1", (unsigned)getegid());
 	if (unshare(CLONE_NEWUSER) < 0)
-		return error_set_errno(error, errno,
-				       "user namespace: allow them (sysctl user.max_user_namespaces, "
-				       "kernel.unprivileged_userns_clone, "
-				       "kernel.apparmor_restrict_unprivileged_userns) or start as root");
+		return error_set_errno(
+			error, errno,
+			"user namespace: allow them (sysctl user.max_user_namespaces, "
+			"kernel.unprivileged_userns_clone, "
+			"kernel.apparmor_restrict_unprivileged_userns) or start as root");
 	/* Our own /proc files belong to root while we are not dumpable. */
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
 		return error_set_errno(error, errno, "PR_SET_DUMPABLE");
@@ -311,8 +320,8 @@ _Noreturn void setup_child(struct setup *setup)
 	for (int number = 1; number < NSIG; number++)
 		(void)sigaction(number, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 
-	r = setup->spec->userns_fd >= 0 ? join_slot(setup->spec->userns_fd, &error) :
-					  make_user_namespace(&error);
+	r = setup->spec->userns_fd >= 0 ? join_slot(setup->spec->userns_fd, &error)
+					: make_user_namespace(&error);
 	if (r < 0)
 		setup_fail(setup, error);
 	/* CLONE_PARENT: pid 1 is the caller's own child, who can wait for it and hold its pidfd. */
@@ -322,7 +331,8 @@ _Noreturn void setup_child(struct setup *setup)
 	if (pid == 0)
 		become_init(setup);
 	if (pid < 0) {
-		(void)error_set_errno(&error, -pid, "namespaces (mount, pid, net, ipc, uts, cgroup)");
+		(void)error_set_errno(&error, -pid,
+				      "namespaces (mount, pid, net, ipc, uts, cgroup)");
 		setup_fail(setup, error);
 	}
 	message = pid;

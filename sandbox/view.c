@@ -97,7 +97,8 @@ static int write_etc_file(const struct setup *setup, const char *path, const cha
 	cleanup_close int fd = -1;
 	int r;
 
-	fd = openat(setup->root_fd, path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
+	fd = openat(setup->root_fd, path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC,
+		    0644);
 	if (fd < 0)
 		return error_set_errno(error, errno, "/%s", path);
 	r = write_all(fd, text, strlen(text));
@@ -150,7 +151,8 @@ int view_attach_root(struct setup *setup, struct error **error)
 	return 0;
 }
 
-/* The mount point below /usr that a path of the spec needs on the host, or NULL if it needs none. */
+/* The mount point below /usr that a path of the spec needs on the host, or NULL if it needs none.
+ */
 static const char *needed_below_usr(const struct setup *setup, const char *path)
 {
 	if (!string_starts_with(path, "/usr/"))
@@ -165,7 +167,8 @@ static const char *needed_below_usr(const struct setup *setup, const char *path)
 	return path + 1;
 }
 
-/* Adds to the skeleton what the host's /usr lacks. 1 if anything was added, or was there already. */
+/* Adds to the skeleton what the host's /usr lacks. 1 if anything was added, or was there already.
+ */
 static int extend_skeleton(const struct setup *setup, const char *path, struct error **error)
 {
 	const char *needed = needed_below_usr(setup, path);
@@ -245,7 +248,8 @@ static int show_usr(struct setup *setup, struct error **error)
 	if (r < 0)
 		return r;
 	if (needed) {
-		skeleton_fd = openat(setup->root_fd, VIEW_SKELETON, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		skeleton_fd =
+			openat(setup->root_fd, VIEW_SKELETON, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (skeleton_fd < 0)
 			return error_set_errno(error, errno, "skeleton of /usr");
 		r = mounts_new_overlay(skeleton_fd, usr_fd, &mount_fd, error);
@@ -303,8 +307,8 @@ int view_show_system(struct setup *setup, struct error **error)
 						       "/lib32", "/lib64", "/libx32" };
 	int r = show_usr(setup, error);
 
-	for (size_t i = 0; r == 0 && setup->spec->toolchain_only && i < ARRAY_SIZE(hidden_directories);
-	     i++)
+	for (size_t i = 0;
+	     r == 0 && setup->spec->toolchain_only && i < ARRAY_SIZE(hidden_directories); i++)
 		r = hide_directory(setup, hidden_directories[i], error);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(top_directories); i++)
 		r = show_top_directory(setup, top_directories[i], error);
@@ -361,8 +365,8 @@ static int show_device(struct setup *setup, const char *path, struct error **err
 	/* A host whose /dev is mounted nodev builds the same view, but nothing in it opens. */
 	test_fd = openat(setup->root_fd, path + 1, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (test_fd < 0)
-		return error_set_errno(error, errno, "%s cannot be used: is the host's /dev mounted nodev?",
-				       path);
+		return error_set_errno(
+			error, errno, "%s cannot be used: is the host's /dev mounted nodev?", path);
 	return 0;
 }
 
@@ -393,7 +397,8 @@ int view_mount_proc(struct setup *setup, struct error **error)
 
 	if (fs_fd < 0)
 		return error_set_errno(error, errno, "fsopen proc");
-	/* Only the processes of this pid namespace, and only one's own: no /proc/sys, no /proc/keys. */
+	/* Only the processes of this pid namespace, and only one's own: no /proc/sys, no
+	 * /proc/keys. */
 	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "subset", "pid", 0) < 0 ||
 	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "hidepid", "invisible", 0) < 0)
 		return error_set_errno(error, errno, "fsconfig proc");
@@ -402,14 +407,27 @@ int view_mount_proc(struct setup *setup, struct error **error)
 		return r;
 	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return errno == EPERM ? 1 : error_set_errno(error, errno, "fsconfig proc create");
-	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC,
+		     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	if (fd < 0)
 		return errno == EPERM ? 1 : error_set_errno(error, errno, "fsmount proc");
 	return mounts_attach(fd, setup->root_fd, "proc", error);
 }
 
-static int show_overlay(struct setup *setup, const char *upper, const char *lower, const char *target,
-			struct error **error)
+int view_mount_tmp(struct setup *setup, struct error **error)
+{
+	cleanup_close int fd = -1;
+	int r;
+
+	r = mounts_new_tmpfs(setup->limits.scratch_bytes, setup->limits.scratch_inodes, "01777",
+			     &fd, error);
+	if (r == 0)
+		r = make_mount_point(setup, "/tmp", true, error);
+	return r < 0 ? r : mounts_attach(fd, setup->root_fd, "tmp", error);
+}
+
+static int show_overlay(struct setup *setup, const char *upper, const char *lower,
+			const char *target, struct error **error)
 {
 	cleanup_close int upper_fd = -1;
 	cleanup_close int lower_fd = -1;
@@ -440,7 +458,8 @@ int view_show_mounts(struct setup *setup, struct error **error)
 		const struct sandbox_mount *mount = &spec->mounts[i];
 
 		if (mount->overlay)
-			r = show_overlay(setup, setup->overlays[i], setup->sources[i], mount->target, error);
+			r = show_overlay(setup, setup->overlays[i], setup->sources[i],
+					 mount->target, error);
 		else
 			r = show(setup, setup->sources[i], mount->target, mount->writable, error);
 	}
@@ -487,21 +506,11 @@ static int fill_tree(struct setup *setup, size_t index, struct error **error)
 
 int view_fill_trees(struct setup *setup, struct error **error)
 {
-	cleanup_close int temporary = -1;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < setup->spec->tree_count; i++)
 		r = fill_tree(setup, i, error);
-	if (r < 0)
-		return r;
-	r = mounts_new_tmpfs(setup->limits.scratch_bytes, setup->limits.scratch_inodes, "01777",
-			     &temporary, error);
-	if (r < 0)
-		return r;
-	r = make_mount_point(setup, "/tmp", true, error);
-	if (r < 0)
-		return r;
-	return mounts_attach(temporary, setup->root_fd, "tmp", error);
+	return r;
 }
 
 static int seal_path(struct setup *setup, const char *path, struct error **error)
@@ -517,8 +526,8 @@ int view_seal_root(struct setup *setup, struct error **error)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && setup->spec->toolchain_only && i < ARRAY_SIZE(hidden_directories);
-	     i++)
+	for (size_t i = 0;
+	     r == 0 && setup->spec->toolchain_only && i < ARRAY_SIZE(hidden_directories); i++)
 		r = seal_path(setup, hidden_directories[i], error);
 	return r < 0 ? r : seal_path(setup, ".", error);
 }

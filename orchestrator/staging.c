@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Directories made reachable for the other parts, see staging.h. */
+#include "orchestrator/staging.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "lib/base/text.h"
+#include "sandbox/mounts.h"
+
+#define STAGE "/run/kmodbox"
+#define STAGE_MAXIMUM 1024
+
+int staging_begin(struct error **error)
+{
+	if (mkdir(STAGE, 0755) < 0 && errno != EEXIST)
+		return error_set_errno(error, errno, STAGE);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+	    mount("kmodbox", STAGE, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		  "mode=0755,size=1m") < 0)
+		return error_set_errno(error, errno, "private mounts");
+	return 0;
+}
+
+/* An empty directory or file of a name that is free. */
+static int make_place(bool directory, char **ret_path, struct error **error)
+{
+	for (unsigned i = 0; i < STAGE_MAXIMUM; i++) {
+		cleanup_free char *path = format_string(STAGE "/%u", i);
+		int r;
+
+		if (!path)
+			return error_set_errno(error, ENOMEM, "staging");
+		r = directory ? mkdir(path, 0755) : mknod(path, S_IFREG | 0644, 0);
+		if (r == 0) {
+			*ret_path = TAKE_PTR(path);
+			return 0;
+		}
+		if (errno != EEXIST)
+			return error_set_errno(error, errno, "%s", path);
+	}
+	return error_set(error, ENOSPC, "more than %d directories to show", STAGE_MAXIMUM);
+}
+
+int staging_show(const char *path, int userns_fd, char **ret_path, struct error **error)
+{
+	cleanup_close int source_fd = open(path, O_PATH | O_CLOEXEC);
+	cleanup_close int target_fd = -1;
+	cleanup_close int mount_fd = -1;
+	cleanup_free char *place = NULL;
+	struct stat status;
+	int r;
+
+	if (source_fd < 0 || fstat(source_fd, &status) < 0)
+		return error_set_errno(error, errno, "%s", path);
+	r = make_place(S_ISDIR(status.st_mode), &place, error);
+	if (r < 0)
+		return r;
+	target_fd = open(place, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (target_fd < 0)
+		return error_set_errno(error, errno, "%s", place);
+	r = mounts_clone(source_fd, true, &mount_fd, error);
+	if (r == 0 && userns_fd >= 0)
+		r = mounts_map(mount_fd, userns_fd, error);
+	if (r == 0)
+		r = mounts_attach(mount_fd, target_fd, "", error);
+	if (r < 0)
+		return error_context(error, "showing %s", path);
+	*ret_path = TAKE_PTR(place);
+	return 0;
+}
