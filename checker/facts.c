@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a kernel expects of its modules, from its .config as include/linux/vermagic.h makes the
+ * string of it. The .config is trusted, as the headers it lies beside are.
+ */
+#include <elf.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "checker/checker.h"
+
+/* Whether .config has the line "CONFIG_NAME=y". */
+static bool config_is_set(const char *config, size_t length, const char *name)
+{
+	const char *end = config + length;
+	char line[64];
+	size_t wanted;
+
+	snprintf(line, sizeof(line), "CONFIG_%s=y", name);
+	wanted = strlen(line);
+	while (config < end) {
+		const char *newline = memchr(config, '\n', (size_t)(end - config));
+		size_t here = (size_t)((newline ? newline : end) - config);
+
+		if (here == wanted && memcmp(config, line, wanted) == 0)
+			return true;
+		if (!newline)
+			break;
+		config = newline + 1;
+	}
+	return false;
+}
+
+int checker_facts_from_config(const char *config, size_t length, const char *release,
+			      const char *architecture, const char *module_name,
+			      struct checker_facts *ret_facts, struct error **error)
+{
+	struct checker_facts facts = { .machine = EM_X86_64 };
+	const char *preempt = "";
+	int n;
+
+	if (strcmp(architecture, "x86_64") != 0)
+		return error_set(error, EOPNOTSUPP,
+				 "modules for %s cannot be checked yet, only those for x86_64",
+				 architecture);
+	/* The string would hold a hash of a seed that .config does not show. */
+	if (config_is_set(config, length, "RANDSTRUCT") ||
+	    config_is_set(config, length, "GCC_PLUGIN_RANDSTRUCT"))
+		return error_set(error, EOPNOTSUPP,
+				 "kernel %s has its structures randomised (CONFIG_RANDSTRUCT); "
+				 "modules for it cannot be checked yet",
+				 release);
+	/* Kernels before 5.16 have no PREEMPT_BUILD, and PREEMPT excludes PREEMPT_RT in them. */
+	if (config_is_set(config, length, "PREEMPT_BUILD"))
+		preempt = "preempt ";
+	else if (config_is_set(config, length, "PREEMPT_RT"))
+		preempt = "preempt_rt ";
+	else if (config_is_set(config, length, "PREEMPT"))
+		preempt = "preempt ";
+	facts.modversions = config_is_set(config, length, "MODVERSIONS");
+	n = snprintf(facts.vermagic, sizeof(facts.vermagic), "%s %s%s%s%s", release,
+		     config_is_set(config, length, "SMP") ? "SMP " : "", preempt,
+		     config_is_set(config, length, "MODULE_UNLOAD") ? "mod_unload " : "",
+		     facts.modversions ? "modversions " : "");
+	if (n < 0 || (size_t)n >= sizeof(facts.vermagic))
+		return error_set(error, ENAMETOOLONG, "the kernel release is too long");
+	n = snprintf(facts.module_name, sizeof(facts.module_name), "%s", module_name);
+	if (n <= 0 || (size_t)n >= sizeof(facts.module_name))
+		return error_set(error, ENAMETOOLONG, "the module's name is empty or too long");
+	*ret_facts = facts;
+	return 0;
+}
