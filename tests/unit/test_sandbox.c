@@ -87,7 +87,8 @@ static void test_view(void **state)
 {
 	(void)state;
 	expect_output("echo $$ $(id -u) $(uname -n)", "2 0 kmodbox\n");
-	expect_output("ls /dev | tr '\\n' ' '", "fd full null random stderr stdin stdout urandom zero ");
+	expect_output("ls /dev | tr '\\n' ' '",
+		      "fd full null random stderr stdin stdout urandom zero ");
 	expect_output("ls -A / | tr '\\n' ' ' | sed 's/lib32 //;s/libx32 //;s/lib64 //'",
 		      "bin dev etc lib proc sbin tmp usr ");
 	expect_output("touch /x /usr/x /etc/x 2>/dev/null || echo refused", "refused\n");
@@ -97,7 +98,8 @@ static void test_view(void **state)
 	expect_output("grep -c . /proc/net/dev 2>/dev/null || echo none", "none\n");
 	expect_output("env | grep -vE '^(_|SHLVL)=' | sort | tr '\\n' ' '",
 		      "HOME=/tmp LC_ALL=C PATH=/usr/bin:/bin:/usr/sbin:/sbin PWD=/ ");
-	expect_output("grep -E 'Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp:' /proc/self/status | tr -d '\\t\\n'",
+	expect_output("grep -E 'Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp:' /proc/self/status | "
+		      "tr -d '\\t\\n'",
 		      "CapInh:0000000000000000CapPrm:0000000000000000CapEff:0000000000000000"
 		      "CapBnd:0000000000000000CapAmb:0000000000000000NoNewPrivs:1Seccomp:2");
 }
@@ -115,7 +117,8 @@ static void test_descriptors(void **state)
 	assert_int_equal(fcntl(fd, F_SETFD, 0), 0);
 	assert_true(dup2(fd, 9) == 9);
 	assert_int_equal(fstat(9, &status), 0);
-	expect_output("ls /proc/self/fd | tr '\\n' ' '; cat <&9", "0 1 2 3 /bin/bash: line 1: 9: Bad file descriptor\n");
+	expect_output("ls /proc/self/fd | tr '\\n' ' '; cat <&9",
+		      "0 1 2 3 /bin/bash: line 1: 9: Bad file descriptor\n");
 	(void)close(9);
 	(void)close(fd);
 	(void)unlink(path);
@@ -179,10 +182,17 @@ static void test_trees(void **state)
 {
 	static char content[] = "content";
 	const struct sandbox_tree trees[] = {
-		{ .path = "/var/lib/dkms/m/1/build", .writable = true, .fill = fill_hello, .context = content },
-		{ .path = "/usr/src/m-1", .fill = fill_hello, .context = content, .bytes = 1 << 20 },
+		{ .path = "/var/lib/dkms/m/1/build",
+		  .writable = true,
+		  .fill = fill_hello,
+		  .context = content },
+		{ .path = "/usr/src/m-1",
+		  .fill = fill_hello,
+		  .context = content,
+		  .bytes = 1 << 20 },
 	};
-	const struct sandbox_symlink symlinks[] = { { "/var/lib/dkms/m/1/source", "/usr/src/m-1" } };
+	const struct sandbox_symlink symlinks[] = { { "/var/lib/dkms/m/1/source",
+						      "/usr/src/m-1" } };
 	struct sandbox_spec spec = fixture.spec;
 	struct sandbox_result result;
 	cleanup_text struct text made = { 0 };
@@ -232,9 +242,9 @@ static void test_report_and_input(void **state)
 /* A daemon that left its session would outlive a plain child; here it dies with pid 1. */
 static void test_nothing_survives(void **state)
 {
-	struct sandbox_result result =
-		run_script("setsid bash -c 'trap \"\" TERM HUP; exec sleep 987654' & sleep 0.1; exit 0",
-			   fixture.spec);
+	struct sandbox_result result = run_script(
+		"setsid bash -c 'trap \"\" TERM HUP; exec sleep 987654' & sleep 0.1; exit 0",
+		fixture.spec);
 	FILE *list;
 	char line[256];
 	bool found = false;
@@ -305,11 +315,16 @@ static void test_layers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exit_status),   cmocka_unit_test(test_view),
-		cmocka_unit_test(test_descriptors),   cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_trees),	      cmocka_unit_test(test_report_and_input),
-		cmocka_unit_test(test_nothing_survives), cmocka_unit_test(test_cancel),
-		cmocka_unit_test(test_refused),	      cmocka_unit_test(test_layers),
+		cmocka_unit_test(test_exit_status),
+		cmocka_unit_test(test_view),
+		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_trees),
+		cmocka_unit_test(test_report_and_input),
+		cmocka_unit_test(test_nothing_survives),
+		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_layers),
 	};
 
 	return cmocka_run_group_tests(tests, open_fixture, close_fixture);

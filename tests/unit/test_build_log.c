@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* make.log: what is kept, and which line of hostile output is shown as the reason. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/files.h"
+#include "lib/base/memfd.h"
+#include "orchestrator/build_log.h"
+
+static struct build_log open_log(void)
+{
+	struct build_log log;
+
+	assert_int_equal(build_log_open(&log, "demo", "0.1", "6.1.0-56-amd64", "x86_64", NULL), 0);
+	return log;
+}
+
+static void feed(struct build_log *log, const char *text)
+{
+	build_log_output(log, text, strlen(text));
+}
+
+static void expect_reason(const char *output, const char *expected)
+{
+	struct build_log log = open_log();
+	cleanup_free char *reason = NULL;
+
+	feed(&log, output);
+	reason = build_log_reason(&log);
+	if (expected)
+		assert_string_equal(reason, expected);
+	else
+		assert_null(reason);
+	build_log_close(&log);
+}
+
+static void test_head(void **state)
+{
+	struct build_log log = open_log();
+	cleanup_text struct text text = { 0 };
+	uint64_t size;
+	int r;
+
+	(void)state;
+	feed(&log, "output\n");
+	assert_int_equal(build_log_seal(&log, NULL), 0);
+	assert_int_equal(lseek(log.fd, 0, SEEK_SET), 0);
+	r = read_fd(log.fd, 1 << 20, &text, NULL);
+	assert_int_equal(r, 0);
+	assert_ptr_equal(strstr(text.data,
+				"DKMS make.log for demo-0.1 for kernel 6.1.0-56-amd64 (x86_64)\n"),
+			 text.data);
+	assert_true(string_ends_with(text.data, "\noutput\n"));
+	assert_int_equal(memfd_require_sealed(log.fd, 1 << 20, &size, NULL), 0);
+	build_log_close(&log);
+}
+
+static void test_reason(void **state)
+{
+	(void)state;
+	expect_reason("", NULL);
+	expect_reason("one\ntwo\n", "two");
+	/* The compiler's first error, not make's last word; from the file's name on. */
+	expect_reason("  CC [M]  evdi.o\n"
+		      "/var/lib/dkms/evdi/1.12.0/build/evdi_drm.c:214:9: error: too few arguments\n"
+		      "/var/lib/dkms/evdi/1.12.0/build/other.c:1:1: error: second\n"
+		      "make: *** [Makefile:9: all] Error 2\n",
+		      "evdi_drm.c:214:9: error: too few arguments");
+	expect_reason("x\nmake: *** No rule to make target 'all'.  Stop.\n",
+		      "make: *** No rule to make target 'all'.  Stop.");
+	expect_reason("make: nosuch: command not found\nmake: *** [all] Error 127\n",
+		      "make: nosuch: command not found");
+	/* A line cut into pieces by the pipe is one line. */
+	expect_reason("a.c:1:1: err\033[31mor: x\n", "a.c:1:1: err\\x1b[31mor: x");
+}
+
+static void test_pieces(void **state)
+{
+	struct build_log log = open_log();
+	cleanup_free char *reason = NULL;
+
+	(void)state;
+	feed(&log, "a.c:1:2: err");
+	feed(&log, "or: in two pieces\n");
+	reason = build_log_reason(&log);
+	assert_string_equal(reason, "a.c:1:2: error: in two pieces");
+	build_log_close(&log);
+}
+
+/* One endless line, NUL bytes and escapes: bounded, and nothing that drives a terminal comes out.
+ */
+static void test_hostile(void **state)
+{
+	struct build_log log = open_log();
+	cleanup_free char *reason = NULL;
+	char block[4096];
+
+	(void)state;
+	memset(block, 'x', sizeof(block));
+	for (int i = 0; i < 1000; i++)
+		build_log_output(&log, block, sizeof(block));
+	build_log_output(&log, "\n\0\033]0;owned\007\0\n", 14);
+	reason = build_log_reason(&log);
+	assert_string_equal(reason, "\\x1b]0;owned\\x07");
+	build_log_close(&log);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_head),
+		cmocka_unit_test(test_reason),
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_hostile),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
