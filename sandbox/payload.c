@@ -46,6 +46,11 @@ static int step_descriptors(struct setup *setup, struct error **error)
 	}
 	if (setup->control_fd < 10)
 		setup->control_fd = fcntl(setup->control_fd, F_DUPFD_CLOEXEC, 10);
+	setup->exec_fd = spec->exec_fd;
+	if (setup->exec_fd >= 0 && setup->exec_fd < 10)
+		setup->exec_fd = fcntl(setup->exec_fd, F_DUPFD_CLOEXEC, 10);
+	if (spec->exec_fd >= 0 && setup->exec_fd < 0)
+		return error_set_errno(error, errno, "descriptor of the program");
 	for (size_t i = 0; i < first_other; i++) {
 		if (dup2(sources[i], (int)i) < 0)
 			return error_set_errno(error, errno, "descriptor %zu", i);
@@ -141,8 +146,8 @@ static int step_landlock(struct setup *setup, struct error **error)
 	if (r == 0)
 		r = allow_path(fd, "/tmp", attributes.files, error);
 	/* The program that the caller opened lies outside of this root. */
-	if (r == 0 && spec->exec_fd >= 0)
-		r = allow_fd(fd, spec->exec_fd, spec->argv[0],
+	if (r == 0 && setup->exec_fd >= 0)
+		r = allow_fd(fd, setup->exec_fd, spec->argv[0],
 			     LANDLOCK_EXECUTE | LANDLOCK_READ_FILE, error);
 	for (size_t i = 0; r == 0 && i < spec->tree_count; i++) {
 		if (spec->trees[i].writable)
@@ -241,8 +246,8 @@ _Noreturn void payload_start(struct setup *setup)
 	if (setup_run(payload_steps, payload_step_count, (unsigned)setup_step_count, setup,
 		      &error) < 0)
 		setup_fail(setup, error);
-	if (spec->exec_fd >= 0) {
-		r = sys_execve_fd(spec->exec_fd, argv, environment);
+	if (setup->exec_fd >= 0) {
+		r = sys_execve_fd(setup->exec_fd, argv, environment);
 	} else {
 		(void)execve(argv[0], argv, environment);
 		r = -errno;

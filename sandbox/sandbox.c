@@ -318,7 +318,13 @@ static void collect_status(struct run *run)
 	}
 	if (result->end == SANDBOX_EXITED && result->status == 0)
 		return;
+	/*
+	 * A tenth of a second more: RLIMIT_CPU's SIGKILL can come while the accounts of user and
+	 * system time, which are kept by other means, are just below the limit.
+	 */
 	cpu = (uint64_t)(result->usage.ru_utime.tv_sec + result->usage.ru_stime.tv_sec);
+	cpu += (uint64_t)(result->usage.ru_utime.tv_usec + result->usage.ru_stime.tv_usec + 100000) /
+	       1000000;
 	if (cpu >= limits->cpu_seconds ||
 	    (result->end == SANDBOX_SIGNALLED && result->status == SIGXCPU))
 		hit_limit(run, "CPU time (%llu s)", (unsigned long long)limits->cpu_seconds);

@@ -36,6 +36,7 @@ struct setup {
 	int lifeline_fd; /* its end means the parent is gone */
 	int output_fd;
 	int report_fd; /* fd 3 of the payload, or -1 */
+	int exec_fd;   /* the spec's, moved out of the way of fds 0 to 3 */
 	int root_fd;   /* the new root, until pivot_root */
 	int tree_fds[SANDBOX_TREES];
 	uint64_t active; /* bit per step */
