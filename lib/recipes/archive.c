@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Runs kmodbox-unpack in a sandbox that holds nothing but the archive and an empty scratch, and
+ * takes the snapshot that comes out as what it is: bytes from a process that hostile bytes may have
+ * taken over.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/artifacts/exit_code.h"
+#include "lib/base/memfd.h"
+#include "lib/recipes/archive.h"
+#include "lib/recipes/output_tail.h"
+#include "lib/recipes/snapshot.h"
+
+static int fail(struct error **error, int errnum, int code, const char *reason)
+{
+	int r = error_set(error, errnum, "the source archive cannot be taken: %s", reason);
+
+	if (error)
+		error_set_code(*error, code);
+	return r;
+}
+
+/* What the unpacker's end means. */
+static int check_end(const struct sandbox_result *result, const struct text *output,
+		     struct error **error)
+{
+	cleanup_free char *how = sandbox_result_describe(result);
+	cleanup_free char *line = output_last_line(output);
+	const char *reason = line ? line : how ? how : "out of memory";
+	const char *prefix = "kmodbox-unpack: ";
+
+	if (result->end == SANDBOX_EXITED && result->status == 0)
+		return 0;
+	if (result->end == SANDBOX_CANCELLED)
+		return fail(error, ECANCELED, EXIT_INTERRUPTED, "interrupted");
+	if (result->end == SANDBOX_LIMIT)
+		return fail(error, ETIMEDOUT, EXIT_LIMIT, how ? how : "a limit was hit");
+	if (result->end == SANDBOX_EXITED && string_starts_with(reason, prefix))
+		reason += strlen(prefix);
+	return fail(error, EINVAL, EXIT_BAD_ARCHIVE, reason);
+}
+
+static const struct sandbox_limits limits = {
+	.wall_milliseconds = 300 * 1000,
+	.silence_milliseconds = 300 * 1000, /* it says nothing while all goes well */
+	.cpu_seconds = 120,
+	.processes = 4,
+	.open_files = 256,	      /* one per directory level */
+	.file_bytes = SNAPSHOT_BYTES, /* the snapshot is one file */
+	.scratch_bytes = SNAPSHOT_BYTES,
+	.scratch_inodes = 2 * SNAPSHOT_ENTRIES,
+	.log_bytes = 65536,
+};
+
+int archive_snapshot(const struct sandbox_spec *base, int unpack_fd, int archive_fd,
+		     int *ret_snapshot_fd, struct digest *ret_digest, struct error **error)
+{
+	static const char *const argv[] = { "kmodbox-unpack", NULL };
+	static const char *const environment[] = { "LC_ALL=C.UTF-8", NULL };
+	const struct sandbox_tree scratch = { .path = "/build", .writable = true };
+	cleanup_text struct text output = { 0 };
+	cleanup_close int snapshot_fd = -1;
+	struct sandbox_spec spec = SANDBOX_SPEC_INITIAL;
+	struct sandbox_result result;
+	struct digest digest;
+	int r = memfd_new("source", &snapshot_fd, error);
+
+	if (r < 0)
+		return r;
+	if (lseek(archive_fd, 0, SEEK_SET) != 0)
+		return fail(error, ESPIPE, EXIT_BAD_ARCHIVE, "it is not a regular file");
+	spec.argv = argv;
+	spec.exec_fd = unpack_fd;
+	spec.environment = environment;
+	spec.directory = scratch.path;
+	spec.userns_fd = base->userns_fd;
+	spec.seccomp = base->seccomp;
+	spec.cancel_fd = base->cancel_fd;
+	spec.trees = &scratch;
+	spec.tree_count = 1;
+	spec.toolchain_only = true;
+	spec.limits = limits;
+	spec.input_file_fd = archive_fd;
+	spec.output_file_fd = snapshot_fd;
+	spec.output = output_keep;
+	spec.output_context = &output;
+	r = sandbox_run(&spec, &result, error);
+	if (r < 0)
+		return r;
+	r = check_end(&result, &output, error);
+	sandbox_result_clear(&result);
+	if (r == 0) {
+		r = snapshot_from_stream(snapshot_fd, &digest, error);
+		if (r < 0 && error) {
+			(void)error_context(error, "the source archive cannot be taken");
+			error_set_code(*error, EXIT_BAD_ARCHIVE);
+		}
+	}
+	if (r < 0)
+		return r;
+	*ret_digest = digest;
+	*ret_snapshot_fd = TAKE_FD(snapshot_fd);
+	return 0;
+}

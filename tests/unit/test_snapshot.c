@@ -1,0 +1,492 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Snapshots: one tree, one serialisation; and no other stream is ever taken for one. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "lib/base/files.h"
+#include "lib/base/memfd.h"
+#include "lib/base/text.h"
+#include "lib/recipes/snapshot.h"
+
+struct place {
+	char path[64];
+	int fd;
+};
+
+static int set_up(void **state)
+{
+	struct place *place = calloc(1, sizeof(*place));
+
+	assert_non_null(place);
+	memcpy(place->path, "/tmp/kmodbox-snapshot-XXXXXX", 29);
+	assert_non_null(mkdtemp(place->path));
+	place->fd = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(place->fd >= 0);
+	*state = place;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct place *place = *state;
+	int tmp_fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	close(place->fd);
+	assert_int_equal(remove_tree(tmp_fd, place->path + 5, NULL), 0);
+	close(tmp_fd);
+	free(place);
+	return 0;
+}
+
+static void write_file(int directory_fd, const char *path, const char *text, mode_t mode)
+{
+	int fd = openat(directory_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write_all(fd, text, strlen(text)), 0);
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+static int make_directory(int directory_fd, const char *path)
+{
+	int fd;
+
+	assert_int_equal(mkdirat(directory_fd, path, 0755), 0);
+	fd = openat(directory_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void entry(struct text *text, char type, const char *path, const char *content)
+{
+	assert_int_equal(text_append(text, &type, 1), 0);
+	assert_int_equal(text_append_u16(text, (uint16_t)strlen(path)), 0);
+	assert_int_equal(text_append_string(text, path), 0);
+	assert_int_equal(text_append_u64(text, strlen(content)), 0);
+	assert_int_equal(text_append_string(text, content), 0);
+}
+
+static void magic(struct text *text)
+{
+	assert_int_equal(text_append_string(text, SNAPSHOT_MAGIC), 0);
+}
+
+static void end(struct text *text)
+{
+	assert_int_equal(text_append(text, "", 1), 0);
+}
+
+/* What snapshot_from_stream() says about these bytes; its message in *ret_text. */
+static int judge(const void *bytes, size_t length, char **ret_text)
+{
+	cleanup_error struct error *error = NULL;
+	cleanup_close int fd = -1;
+	struct digest digest;
+	int r;
+
+	assert_int_equal(memfd_new("test", &fd, NULL), 0);
+	assert_int_equal(write_all(fd, bytes, length), 0);
+	r = snapshot_from_stream(fd, &digest, &error);
+	assert_true((r < 0) == (error != NULL));
+	if (ret_text)
+		*ret_text = error_describe(error);
+	return r;
+}
+
+static void make_tree(int fd, bool backwards)
+{
+	if (!backwards) {
+		write_file(fd, "a-b", "between", 0644);
+		close(make_directory(fd, "a"));
+		write_file(fd, "a/inner", "x", 0600);
+		write_file(fd, "run.sh", "#!/bin/sh\n", 0700);
+	} else {
+		write_file(fd, "run.sh", "#!/bin/sh\n", 0755);
+		close(make_directory(fd, "a"));
+		write_file(fd, "a/inner", "x", 0444);
+		write_file(fd, "a-b", "between", 0640);
+	}
+	close(make_directory(fd, "a/empty"));
+	assert_int_equal(symlinkat("../run.sh", fd, "a/link"), 0);
+}
+
+static void test_serialisation_is_as_documented(void **state)
+{
+	struct place *place = *state;
+	cleanup_text struct text expected = { 0 };
+	cleanup_close int fd = -1;
+	struct digest digest, of_bytes;
+	const uint8_t *bytes;
+	size_t size;
+
+	make_tree(place->fd, false);
+	magic(&expected);
+	entry(&expected, 'd', "a", "");
+	entry(&expected, 'd', "a/empty", "");
+	entry(&expected, 'f', "a/inner", "x");
+	entry(&expected, 'l', "a/link", "../run.sh");
+	entry(&expected, 'f', "a-b", "between"); /* behind the content of "a" though '-' < '/' */
+	entry(&expected, 'x', "run.sh", "#!/bin/sh\n");
+	end(&expected);
+
+	assert_int_equal(snapshot_from_directory(place->fd, &fd, &digest, NULL), 0);
+	assert_int_equal(memfd_map(fd, SNAPSHOT_BYTES, &bytes, &size, NULL), 0);
+	assert_int_equal(size, expected.length);
+	assert_memory_equal(bytes, expected.data, size);
+	assert_int_equal(digest_bytes(bytes, size, &of_bytes, NULL), 0);
+	assert_true(digest_equal(&digest, &of_bytes));
+	memfd_unmap(bytes, size);
+	assert_int_equal(judge(expected.data, expected.length, NULL), 0);
+}
+
+static void test_same_source_same_digest(void **state)
+{
+	struct place *place = *state;
+	cleanup_close int one_fd = make_directory(place->fd, "one");
+	cleanup_close int two_fd = make_directory(place->fd, "two");
+	cleanup_close int first = -1, second = -1, third = -1;
+	struct digest one, two, changed;
+
+	make_tree(one_fd, false);
+	make_tree(two_fd, true);
+	assert_int_equal(snapshot_from_directory(one_fd, &first, &one, NULL), 0);
+	assert_int_equal(snapshot_from_directory(two_fd, &second, &two, NULL), 0);
+	assert_true(digest_equal(&one, &two));
+
+	/* The executable bit and the content do count. */
+	assert_int_equal(fchmodat(two_fd, "run.sh", 0644, 0), 0);
+	assert_int_equal(snapshot_from_directory(two_fd, &third, &changed, NULL), 0);
+	assert_false(digest_equal(&one, &changed));
+	third = close_fd(third);
+	assert_int_equal(fchmodat(two_fd, "run.sh", 0755, 0), 0);
+	write_file(two_fd, "a-b", "Between", 0644);
+	assert_int_equal(snapshot_from_directory(two_fd, &third, &changed, NULL), 0);
+	assert_false(digest_equal(&one, &changed));
+}
+
+static void check_status(int fd, const char *path, mode_t mode)
+{
+	struct stat status;
+
+	assert_int_equal(fstatat(fd, path, &status, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(status.st_mtim.tv_sec, 1);
+	assert_int_equal(status.st_mtim.tv_nsec, 0);
+	if (!S_ISLNK(mode))
+		assert_int_equal(status.st_mode, mode);
+	else
+		assert_true(S_ISLNK(status.st_mode));
+}
+
+static void test_unpack_gives_the_tree_back(void **state)
+{
+	struct place *place = *state;
+	cleanup_close int one_fd = make_directory(place->fd, "one");
+	cleanup_close int two_fd = make_directory(place->fd, "two");
+	cleanup_close int first = -1, second = -1;
+	struct digest one, two;
+	mode_t mask;
+
+	make_tree(one_fd, false);
+	assert_int_equal(linkat(one_fd, "a-b", one_fd, "hard", 0), 0);
+	assert_int_equal(snapshot_from_directory(one_fd, &first, &one, NULL), 0);
+	mask = umask(077);
+	assert_int_equal(snapshot_unpack(first, two_fd, NULL), 0);
+	umask(mask);
+	check_status(two_fd, ".", S_IFDIR | 0755);
+	check_status(two_fd, "a", S_IFDIR | 0755);
+	check_status(two_fd, "a/empty", S_IFDIR | 0755);
+	check_status(two_fd, "a/inner", S_IFREG | 0644);
+	check_status(two_fd, "a/link", S_IFLNK);
+	check_status(two_fd, "run.sh", S_IFREG | 0755);
+	assert_int_equal(snapshot_from_directory(two_fd, &second, &two, NULL), 0);
+	assert_true(digest_equal(&one, &two));
+}
+
+static void test_unpack_follows_nothing_that_is_there(void **state)
+{
+	struct place *place = *state;
+	cleanup_close int one_fd = make_directory(place->fd, "one");
+	cleanup_close int two_fd = make_directory(place->fd, "two");
+	cleanup_close int outside_fd = make_directory(place->fd, "outside");
+	cleanup_error struct error *error = NULL;
+	cleanup_close int snapshot_fd = -1;
+	struct digest digest;
+
+	make_tree(one_fd, false);
+	assert_int_equal(snapshot_from_directory(one_fd, &snapshot_fd, &digest, NULL), 0);
+	assert_int_equal(symlinkat("../outside", two_fd, "a"), 0);
+	assert_int_equal(snapshot_unpack(snapshot_fd, two_fd, &error), -EEXIST);
+	assert_int_equal(faccessat(outside_fd, "inner", F_OK, 0), -1);
+	/* The same snapshot goes where nothing is in the way. */
+	assert_int_equal(unlinkat(two_fd, "a", 0), 0);
+	assert_int_equal(snapshot_unpack(snapshot_fd, two_fd, NULL), 0);
+}
+
+static void expect_refusal(int fd, int errnum, const char *words)
+{
+	cleanup_error struct error *error = NULL;
+	cleanup_free char *text = NULL;
+	struct digest digest;
+	int snapshot_fd = -1;
+
+	assert_int_equal(snapshot_from_directory(fd, &snapshot_fd, &digest, &error), -errnum);
+	assert_int_equal(snapshot_fd, -1);
+	text = error_describe(error);
+	assert_non_null(text);
+	if (!strstr(text, words))
+		fail_msg("'%s' lacks '%s'", text, words);
+}
+
+static void test_directory_refuses_by_name(void **state)
+{
+	static const struct {
+		const char *target;
+		const char *name;
+	} links[] = {
+		{ "/etc/passwd", "absolute" },	 { "../x", "up" },
+		{ "d/../../x", "sideways" },	 { ".", NULL },
+		{ "d/../run", "behind-a-name" }, { "esc\033[2J", "escape" },
+	};
+	struct place *place = *state;
+	int fd = place->fd;
+
+	make_tree(fd, false);
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		const char *name = links[i].name ? links[i].name : "good";
+
+		assert_int_equal(symlinkat(links[i].target, fd, name), 0);
+		if (links[i].name) {
+			expect_refusal(fd, strcmp(name, "escape") == 0 ? EINVAL : ELOOP, name);
+		} else {
+			cleanup_close int snapshot_fd = -1;
+			struct digest digest;
+
+			assert_int_equal(snapshot_from_directory(fd, &snapshot_fd, &digest, NULL),
+					 0);
+		}
+		assert_int_equal(unlinkat(fd, name, 0), 0);
+	}
+	assert_int_equal(mkfifoat(fd, "a/pipe", 0644), 0);
+	expect_refusal(fd, EINVAL, "'a/pipe' is a device, FIFO or socket");
+	assert_int_equal(unlinkat(fd, "a/pipe", 0), 0);
+	write_file(fd, "a/bad\n\033]0;name", "", 0644);
+	expect_refusal(fd, EINVAL, "a/bad\\x0a\\x1b]0;name");
+	assert_int_equal(unlinkat(fd, "a/bad\n\033]0;name", 0), 0);
+}
+
+static void test_directory_caps(void **state)
+{
+	struct place *place = *state;
+	cleanup_close int sparse_fd = -1;
+	char path[200] = "d";
+
+	for (int i = 0; i < SNAPSHOT_DEPTH; i++) {
+		assert_int_equal(mkdirat(place->fd, path, 0755), 0);
+		memcpy(path + strlen(path), "/d", 3);
+	}
+	{
+		cleanup_close int snapshot_fd = -1;
+		struct digest digest;
+
+		assert_int_equal(snapshot_from_directory(place->fd, &snapshot_fd, &digest, NULL),
+				 0);
+	}
+	assert_int_equal(mkdirat(place->fd, path, 0755), 0);
+	expect_refusal(place->fd, E2BIG, "nested more than 64");
+	assert_int_equal(remove_tree(place->fd, "d", NULL), 0);
+
+	sparse_fd = openat(place->fd, "huge", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (ftruncate(sparse_fd, (off_t)1 << 40) < 0)
+		skip(); /* a file system without files of a terabyte */
+	expect_refusal(place->fd, EFBIG, "larger than 2048 MiB");
+}
+
+/* Files of procfs say they are empty and then are not: as one that grows while it is read. */
+static void test_file_that_changes_is_refused(void **state)
+{
+	cleanup_close int fd = open("/proc/sys/kernel/random", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)state;
+	if (fd < 0)
+		skip();
+	expect_refusal(fd, EAGAIN, "'boot_id' changed while it was read");
+}
+
+static void test_stream_cut_short_is_refused(void **state)
+{
+	cleanup_text struct text text = { 0 };
+
+	(void)state;
+	magic(&text);
+	entry(&text, 'd', "a", "");
+	entry(&text, 'x', "a/b", "content");
+	entry(&text, 'l', "c", "a/b");
+	end(&text);
+	assert_int_equal(judge(text.data, text.length, NULL), 0);
+	for (size_t length = 0; length < text.length; length++)
+		assert_int_equal(judge(text.data, length, NULL), -EBADMSG);
+	end(&text);
+	assert_int_equal(judge(text.data, text.length, NULL), -EBADMSG);
+}
+
+static void test_stream_that_breaks_a_rule_is_refused(void **state)
+{
+	static const struct {
+		const char *words;
+		struct {
+			char type;
+			const char *path;
+			const char *content;
+		} entries[3];
+	} cases[] = {
+		{ NULL, { { 'd', "a", "" }, { 'f', "a/b", "" }, { 'f', "a-b", "" } } },
+		{ "out of order", { { 'f', "b", "" }, { 'f', "a", "" } } },
+		{ "out of order", { { 'f', "a", "" }, { 'f', "a", "" } } },
+		{ "out of order", { { 'd', "a", "" }, { 'f', "a-b", "" }, { 'f', "a/b", "" } } },
+		{ "out of order", { { 'f', "a/b", "" } } },
+		{ "out of order", { { 'f', "a", "" }, { 'f', "a/b", "" } } },
+		{ "out of order", { { 'l', "a", "b" }, { 'f', "a/b", "" } } },
+		{ "out of order", { { 'd', "ab", "" }, { 'f', "b/c", "" } } },
+		{ "out of order", { { 'd', "b", "" }, { 'f', "bc/d", "" } } },
+		{ "not a name", { { 'f', "..", "" } } },
+		{ "not a name", { { 'd', "a", "" }, { 'f', "a/../b", "" } } },
+		{ "not a name", { { 'f', "/etc/passwd", "" } } },
+		{ "not a name", { { 'd', "a", "" }, { 'f', "a//b", "" } } },
+		{ "not a name", { { 'f', "", "" } } },
+		{ "'a\\x0ab'", { { 'f', "a\nb", "" } } },
+		{ "unknown type", { { 'p', "a", "" } } },
+		{ "content of its own", { { 'd', "a", "x" } } },
+		{ "absolute, empty", { { 'l', "a", "" } } },
+		{ "absolute, empty", { { 'l', "a", "/x" } } },
+		{ "leads out", { { 'l', "a", ".." } } },
+		{ "leads out", { { 'd', "a", "" }, { 'l', "a/b", "../../c" } } },
+		{ "leads out", { { 'l', "a", "b/.." } } },
+		{ "behind a name", { { 'd', "a", "" }, { 'l', "a/b", "c/../d" } } },
+		{ NULL, { { 'd', "a", "" }, { 'l', "a/b", "./../c//d" } } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cleanup_text struct text text = { 0 };
+		cleanup_free char *said = NULL;
+		int r;
+
+		magic(&text);
+		for (size_t j = 0; j < ARRAY_SIZE(cases[i].entries) && cases[i].entries[j].path;
+		     j++)
+			entry(&text, cases[i].entries[j].type, cases[i].entries[j].path,
+			      cases[i].entries[j].content);
+		end(&text);
+		r = judge(text.data, text.length, &said);
+		if (!cases[i].words && r < 0)
+			fail_msg("case %zu was refused: %s", i, said);
+		if (cases[i].words && (r == 0 || !said || !strstr(said, cases[i].words)))
+			fail_msg("case %zu: '%s' lacks '%s'", i, said ? said : "", cases[i].words);
+	}
+}
+
+static void test_stream_with_foreign_lengths(void **state)
+{
+	cleanup_text struct text text = { 0 };
+	cleanup_text struct text nul = { 0 };
+
+	(void)state;
+	magic(&text);
+	assert_int_equal(text_append(&text, "f\001\000a", 4), 0);
+	assert_int_equal(text_append_u64(&text, UINT64_MAX - 3), 0);
+	end(&text);
+	assert_int_equal(judge(text.data, text.length, NULL), -EBADMSG);
+
+	magic(&nul);
+	assert_int_equal(text_append(&nul, "f\003\000a\000b", 6), 0);
+	assert_int_equal(text_append_u64(&nul, 0), 0);
+	end(&nul);
+	assert_int_equal(judge(nul.data, nul.length, NULL), -EINVAL);
+}
+
+static void test_stream_has_a_cap_on_entries(void **state)
+{
+	cleanup_text struct text text = { 0 };
+	cleanup_free char *said = NULL;
+	char name[16];
+
+	(void)state;
+	magic(&text);
+	for (unsigned i = 0; i <= SNAPSHOT_ENTRIES; i++) {
+		(void)snprintf(name, sizeof(name), "%06u", i);
+		entry(&text, 'd', name, "");
+	}
+	end(&text);
+	assert_int_equal(judge(text.data, text.length, &said), -E2BIG);
+	assert_non_null(strstr(said, "more than 200000"));
+}
+
+static int count(void *context, char type, const char *path, uint64_t length)
+{
+	unsigned *seen = context;
+
+	(void)length;
+	(*seen)++;
+	return type == 'x' && strcmp(path, "run.sh") == 0 ? 42 : 0;
+}
+
+static void test_single_files_and_walk(void **state)
+{
+	struct place *place = *state;
+	cleanup_close int snapshot_fd = -1, file_fd = -1, unsealed_fd = -1;
+	struct digest digest;
+	const uint8_t *bytes;
+	unsigned seen = 0;
+	size_t size;
+
+	make_tree(place->fd, false);
+	assert_int_equal(snapshot_from_directory(place->fd, &snapshot_fd, &digest, NULL), 0);
+	assert_int_equal(snapshot_read_file(snapshot_fd, "a/inner", 10, &file_fd, NULL), 0);
+	assert_int_equal(memfd_map(file_fd, 10, &bytes, &size, NULL), 0);
+	assert_int_equal(size, 1);
+	assert_int_equal(bytes[0], 'x');
+	memfd_unmap(bytes, size);
+	assert_int_equal(snapshot_read_file(snapshot_fd, "run.sh", 3, &file_fd, NULL), -EFBIG);
+	assert_int_equal(snapshot_read_file(snapshot_fd, "a", 10, &file_fd, NULL), -ENOENT);
+	assert_int_equal(snapshot_read_file(snapshot_fd, "a/link", 10, &file_fd, NULL), -ENOENT);
+	assert_int_equal(snapshot_walk(snapshot_fd, count, &seen, NULL), 42);
+	assert_int_equal(seen, 6);
+
+	/* Only what is sealed is read: nobody can change it under us. */
+	assert_int_equal(memfd_new("test", &unsealed_fd, NULL), 0);
+	assert_int_equal(write_all(unsealed_fd, SNAPSHOT_MAGIC "\0", strlen(SNAPSHOT_MAGIC) + 1),
+			 0);
+	assert_int_equal(snapshot_walk(unsealed_fd, count, &seen, NULL), -EINVAL);
+	assert_int_equal(memfd_seal(unsealed_fd, NULL), 0);
+	assert_int_equal(snapshot_walk(unsealed_fd, count, &seen, NULL), 0);
+}
+
+int main(void)
+{
+#define WITH_PLACE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		WITH_PLACE(test_serialisation_is_as_documented),
+		WITH_PLACE(test_same_source_same_digest),
+		WITH_PLACE(test_unpack_gives_the_tree_back),
+		WITH_PLACE(test_unpack_follows_nothing_that_is_there),
+		WITH_PLACE(test_directory_refuses_by_name),
+		WITH_PLACE(test_directory_caps),
+		cmocka_unit_test(test_file_that_changes_is_refused),
+		cmocka_unit_test(test_stream_cut_short_is_refused),
+		cmocka_unit_test(test_stream_that_breaks_a_rule_is_refused),
+		cmocka_unit_test(test_stream_with_foreign_lengths),
+		cmocka_unit_test(test_stream_has_a_cap_on_entries),
+		WITH_PLACE(test_single_files_and_walk),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
