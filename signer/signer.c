@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The table of what may be asked when, and the answers; see signer.h. */
+#include "signer/signer.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "checker/checker.h"
+#include "lib/artifacts/exit_code.h"
+#include "lib/base/files.h"
+#include "lib/base/memfd.h"
+#include "signer/audit.h"
+#include "signer/compress.h"
+#include "signer/signature.h"
+
+#define CONFIG_MAXIMUM (UINT64_C(4) << 20)
+#define HELD_MAXIMUM (UINT64_C(2) << 30) /* bytes of finished files of one signing */
+
+/* A signing goes through these in order; every refusal leads back to the first. */
+enum {
+	STATE_IDLE = 1,
+	STATE_FILES = 2,
+	STATE_FINISH = 4,
+	STATE_FETCH = 8,
+};
+
+static void end_signing(struct signer *signer)
+{
+	for (uint32_t i = 0; signer->results && i < signer->begin.count; i++)
+		(void)close_fd(signer->results[i].fd);
+	free(signer->results);
+	signer->results = NULL;
+	approval_clear(&signer->approval);
+	signer->begin = (struct signer_begin){ 0 };
+	signer->kernel = NULL;
+	signer->done = signer->fetched = 0;
+	signer->bytes = 0;
+	signer->state = STATE_IDLE;
+}
+
+void signer_clear(struct signer *signer)
+{
+	end_signing(signer);
+	for (size_t i = 0; i < signer->kernel_count; i++) {
+		free(signer->kernels[i].release);
+		text_clear(&signer->kernels[i].config);
+		(void)close_fd(signer->kernels[i].symvers_fd);
+	}
+	free(signer->kernels);
+	keys_clear(&signer->keys);
+}
+
+int signer_add_kernel(struct signer *signer, const char *release, int headers_fd,
+		      struct error **error)
+{
+	struct signer_kernel *kernels =
+		reallocarray(signer->kernels, signer->kernel_count + 1, sizeof(*kernels));
+	cleanup_text struct text config = { 0 }, symvers = { 0 };
+	cleanup_free char *name = strdup(release);
+	cleanup_close int symvers_fd = -1;
+	int r;
+
+	if (!kernels || !name)
+		return error_set(error, ENOMEM, "out of memory");
+	signer->kernels = kernels;
+	if (!name_is_safe(release))
+		return error_set(error, EINVAL, "not a kernel release");
+	r = read_file(headers_fd, ".config", CONFIG_MAXIMUM, &config, error);
+	if (r == 0)
+		r = read_file(headers_fd, "Module.symvers", CHECKER_SYMVERS_MAXIMUM, &symvers,
+			      error);
+	if (r == 0)
+		r = memfd_from_bytes("symvers", symvers.data, symvers.length, &symvers_fd, error);
+	if (r < 0)
+		return error_context(error, "the headers of %s", release);
+	kernels[signer->kernel_count++] = (struct signer_kernel){
+		.release = TAKE_PTR(name),
+		.config = config,
+		.symvers_fd = TAKE_FD(symvers_fd),
+	};
+	config = (struct text){ 0 };
+	return 0;
+}
+
+static const struct signer_kernel *find_kernel(const struct signer *signer, const char *release)
+{
+	for (size_t i = 0; i < signer->kernel_count; i++)
+		if (string_equal(signer->kernels[i].release, release))
+			return &signer->kernels[i];
+	return NULL;
+}
+
+/* Every refusal ends the signing. Without a code of its own (32, 36) it is "signing failed". */
+static int refuse(struct signer *signer, int r, struct error **error)
+{
+	end_signing(signer);
+	if (error_code(*error) == 0)
+		error_set_code(*error, EXIT_SIGNING);
+	return r;
+}
+
+static int begin_check(struct signer *signer, struct error **error)
+{
+	const struct signer_begin *begin = &signer->begin;
+	int r;
+
+	if (!MESSAGE_STRING_IS_VALID(begin->module) || !name_is_safe(begin->module) ||
+	    !MESSAGE_STRING_IS_VALID(begin->version) || !name_is_safe(begin->version) ||
+	    !MESSAGE_STRING_IS_VALID(begin->kernel) || !name_is_safe(begin->kernel) ||
+	    !MESSAGE_STRING_IS_VALID(begin->architecture) || !name_is_safe(begin->architecture) ||
+	    !compress_suffix(begin->compression))
+		return error_set(error, EINVAL, "the request to sign is malformed");
+	if (begin->count < 1 || begin->count > TICKET_FILES)
+		return error_set(error, EINVAL, "%u files cannot be signed at once: 1 to %u can",
+				 begin->count, TICKET_FILES);
+	signer->kernel = find_kernel(signer, begin->kernel);
+	if (!signer->kernel)
+		return error_set(error, EPERM,
+				 "kernel %s was not named when the signer was started",
+				 begin->kernel);
+	r = signature_hash_from_config(signer->kernel->config.data, &signer->hash, error);
+	if (r == 0)
+		r = approval_load(signer->approvals_fd, begin->module, begin->version,
+				  &signer->approval, error);
+	if (r == 0)
+		r = approval_check_source(&signer->approval, &begin->source, begin->kernel, error);
+	return r;
+}
+
+static int handle_begin(void *context, int socket, struct message *message, struct error **error)
+{
+	struct signer *signer = context;
+	int r;
+
+	end_signing(signer);
+	memcpy(&signer->begin, message->payload, sizeof(signer->begin));
+	r = begin_check(signer, error);
+	if (r < 0)
+		return refuse(signer, r, error);
+	signer->results = calloc(signer->begin.count, sizeof(*signer->results));
+	if (!signer->results)
+		return refuse(signer, error_set(error, ENOMEM, "out of memory"), error);
+	for (uint32_t i = 0; i < signer->begin.count; i++)
+		signer->results[i].fd = -1;
+	signer->state = STATE_FILES;
+	return message_reply(socket, NULL, 0, NULL, 0, error);
+}
+
+/* Below one of the directories for modules; ticket_issue() and the installer look again. */
+static bool directory_is_allowed(const char *directory)
+{
+	static const char *const tops[] = { "updates", "extra", "kernel" };
+	size_t length = strcspn(directory, "/");
+
+	if (!path_is_safe(directory, strlen(directory)))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(tops); i++)
+		if (strlen(tops[i]) == length && !memcmp(directory, tops[i], length))
+			return true;
+	return false;
+}
+
+static int file_check(const struct signer *signer, const struct signer_file *file,
+		      struct ticket_file *ret_file, struct error **error)
+{
+	int length;
+
+	if (!MESSAGE_STRING_IS_VALID(file->built_name) || !name_is_safe(file->built_name) ||
+	    !MESSAGE_STRING_IS_VALID(file->name) || !name_is_safe(file->name) ||
+	    !MESSAGE_STRING_IS_VALID(file->directory) || !directory_is_allowed(file->directory))
+		return error_set(error, EINVAL,
+				 "a module's name or directory is not allowed: it goes below "
+				 "updates, extra or kernel");
+	length = snprintf(ret_file->name, sizeof(ret_file->name), "%s.ko%s", file->name,
+			  compress_suffix(signer->begin.compression));
+	if (length < 0 || (size_t)length >= sizeof(ret_file->name))
+		return error_set(error, ENAMETOOLONG, "the name %s is too long", file->name);
+	memcpy(ret_file->directory, file->directory, sizeof(ret_file->directory));
+	for (uint32_t i = 0; i < signer->done; i++)
+		if (string_equal(signer->results[i].file.name, ret_file->name) &&
+		    string_equal(signer->results[i].file.directory, ret_file->directory))
+			return error_set(error, EEXIST, "%s/%s would be signed twice",
+					 ret_file->directory, ret_file->name);
+	return approval_check_file(&signer->approval, file->built_name, error);
+}
+
+/* The checker's first finding, without the warnings before it and without "NAME: ". */
+static int refuse_module(const struct signer *signer, const char *built_name,
+			 const struct checker_verdict *verdict, struct error **error)
+{
+	const char *line = verdict->text;
+	size_t length = strlen(built_name);
+	/* EPERM: the kernel would load it, we do not sign it. */
+	bool policy = verdict->errnum == EPERM;
+	int r;
+
+	while (string_starts_with(line, "warning: ") && strchr(line, '\n'))
+		line = strchr(line, '\n') + 1;
+	if (string_starts_with(line, built_name) && string_starts_with(line + length, ": "))
+		line += length + 2;
+	r = error_set(error, verdict->errnum, "%s.ko %s %s: %.*s (%s)", built_name,
+		      policy ? "is not signed for" : "will not load on", signer->kernel->release,
+		      (int)strcspn(line, "\n"), line, strerrorname_np(verdict->errnum) ?: "?");
+	error_set_code(*error, policy ? EXIT_APPROVAL : EXIT_WILL_NOT_LOAD);
+	return r;
+}
+
+/* The signer's own look at what it is about to sign: its kernel's facts, its checker. */
+static int check_module(const struct signer *signer, const char *built_name, int module_fd,
+			struct checker_verdict *ret_verdict, struct error **error)
+{
+	const struct signer_kernel *kernel = signer->kernel;
+	struct checker_facts facts;
+	int r;
+
+	r = checker_facts_from_config(kernel->config.data, kernel->config.length, kernel->release,
+				      signer->begin.architecture, built_name, &facts, error);
+	if (r == 0)
+		r = checker_run(signer->checker_fd, module_fd, kernel->symvers_fd, &facts,
+				ret_verdict, error);
+	if (r < 0)
+		return error_context(error, "%s.ko is not signed", built_name);
+	if (ret_verdict->outcome != CHECKER_WILL_LOAD)
+		return refuse_module(signer, built_name, ret_verdict, error);
+	return 0;
+}
+
+/* Sign, read back, compress. The module stays mapped: its seals keep it as it was checked. */
+static int sign_module(const struct signer *signer, int module_fd, struct text *ret_content,
+		       struct error **error)
+{
+	cleanup_text struct text content = { 0 };
+	const uint8_t *module;
+	size_t size;
+	int r;
+
+	r = memfd_map(module_fd, CHECKER_MODULE_MAXIMUM, &module, &size, error);
+	if (r < 0)
+		return r;
+	r = signature_make(module, size, signer->keys.module_key, signer->keys.certificate,
+			   signer->hash, &content, error);
+	memfd_unmap(module, size);
+	if (r == 0)
+		r = signature_verify((const uint8_t *)content.data, content.length, size,
+				     signer->keys.certificate, signer->hash, error);
+	if (r == 0)
+		r = compress_text(signer->begin.compression, &content, error);
+	if (r < 0)
+		return r;
+	*ret_content = content;
+	content = (struct text){ 0 };
+	return 0;
+}
+
+static int sign_file(struct signer *signer, const struct signer_file *file, int module_fd,
+		     struct signer_verdict *ret_verdict, struct error **error)
+{
+	struct signer_result *result = &signer->results[signer->done];
+	cleanup_text struct text content = { 0 };
+	struct checker_verdict verdict;
+	int r;
+
+	r = file_check(signer, file, &result->file, error);
+	if (r == 0)
+		r = digest_file(module_fd, &result->unsigned_digest, error);
+	if (r == 0)
+		r = check_module(signer, file->built_name, module_fd, &verdict, error);
+	if (r == 0)
+		r = sign_module(signer, module_fd, &content, error);
+	if (r < 0)
+		return r;
+	result->file.size = content.length;
+	signer->bytes += content.length;
+	if (signer->bytes > HELD_MAXIMUM)
+		return error_set(error, EFBIG, "the modules are too large to be signed together");
+	r = digest_bytes(content.data, content.length, &result->file.digest, error);
+	if (r == 0)
+		r = memfd_from_bytes("signed-module", content.data, content.length, &result->fd,
+				     error);
+	if (r < 0)
+		return r;
+	*ret_verdict = (struct signer_verdict){
+		.unsigned_digest = result->unsigned_digest,
+		.imports = verdict.imports,
+		.warnings = verdict.warnings,
+	};
+	memcpy(ret_verdict->vermagic, verdict.vermagic, sizeof(ret_verdict->vermagic));
+	memcpy(ret_verdict->license, verdict.license, sizeof(ret_verdict->license));
+	memcpy(ret_verdict->text, verdict.text, sizeof(ret_verdict->text));
+	return 0;
+}
+
+static int handle_file(void *context, int socket, struct message *message, struct error **error)
+{
+	struct signer *signer = context;
+	struct signer_verdict verdict;
+	struct signer_file file;
+	int r;
+
+	memcpy(&file, message->payload, sizeof(file));
+	r = sign_file(signer, &file, message->fds[0], &verdict, error);
+	if (r < 0)
+		return refuse(signer, r, error);
+	if (++signer->done == signer->begin.count)
+		signer->state = STATE_FINISH;
+	return message_reply(socket, &verdict, sizeof(verdict), NULL, 0, error);
+}
+
+static int audit_lines(const struct signer *signer, const struct ticket *ticket,
+		       struct text *ret_lines)
+{
+	for (uint32_t i = 0; i < signer->done; i++) {
+		const struct signer_result *result = &signer->results[i];
+		char before[DIGEST_HEX_SIZE], after[DIGEST_HEX_SIZE];
+		int r;
+
+		digest_to_hex(&result->unsigned_digest, before);
+		digest_to_hex(&result->file.digest, after);
+		r = text_append_format(ret_lines, "%" PRIu64 " %" PRIu64 " %s %s %s %s %s %s %s\n",
+				       ticket->issued, ticket->serial, ticket->module,
+				       ticket->version, ticket->kernel, result->file.name, before,
+				       after, signer->keys.serial);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int make_ticket(const struct signer *signer, uint64_t serial, uint64_t now, int *ret_fd,
+		       struct error **error)
+{
+	cleanup_ticket struct ticket ticket = { .serial = serial,
+						.issued = now,
+						.source = signer->begin.source,
+						.file_count = signer->done };
+	cleanup_text struct text lines = { 0 };
+	cleanup_close int fd = -1;
+	int r;
+
+	memcpy(ticket.module, signer->begin.module, sizeof(ticket.module));
+	memcpy(ticket.version, signer->begin.version, sizeof(ticket.version));
+	memcpy(ticket.kernel, signer->begin.kernel, sizeof(ticket.kernel));
+	memcpy(ticket.architecture, signer->begin.architecture, sizeof(ticket.architecture));
+	ticket.files = calloc(signer->done, sizeof(*ticket.files));
+	if (!ticket.files)
+		return error_set(error, ENOMEM, "out of memory");
+	for (uint32_t i = 0; i < signer->done; i++)
+		ticket.files[i] = signer->results[i].file;
+	r = ticket_issue(&ticket, signer->keys.ticket_key, &fd, error);
+	if (r < 0)
+		return r;
+	/* On disk before the ticket leaves: what was signed and not written down does not exist. */
+	if (audit_lines(signer, &ticket, &lines) < 0)
+		return error_set(error, ENOMEM, "out of memory");
+	r = audit_append(signer->audit_fd, &lines, error);
+	if (r == 0)
+		*ret_fd = TAKE_FD(fd);
+	return r;
+}
+
+static int handle_finish(void *context, int socket, struct message *message, struct error **error)
+{
+	struct signer *signer = context;
+	struct signer_ticket reply = { 0 };
+	cleanup_close int fd = -1;
+	uint64_t now = (uint64_t)time(NULL);
+	int r;
+
+	(void)message;
+	r = audit_begin(signer->audit_fd, now, &reply.serial, error);
+	if (r == 0) {
+		r = make_ticket(signer, reply.serial, now, &fd, error);
+		audit_end(signer->audit_fd);
+	}
+	if (r < 0)
+		return refuse(signer, r, error);
+	memcpy(reply.certificate_subject, signer->keys.subject, sizeof(signer->keys.subject));
+	(void)snprintf(reply.hash, sizeof(reply.hash), "%s", signer->hash);
+	signer->state = STATE_FETCH;
+	return message_reply(socket, &reply, sizeof(reply), &fd, 1, error);
+}
+
+static int handle_fetch(void *context, int socket, struct message *message, struct error **error)
+{
+	struct signer *signer = context;
+	struct signer_signed reply = { 0 };
+	cleanup_close int fd = -1;
+	struct signer_result *result;
+	struct signer_fetch fetch;
+
+	memcpy(&fetch, message->payload, sizeof(fetch));
+	if (fetch.index >= signer->begin.count || signer->results[fetch.index].fd < 0)
+		return refuse(
+			signer,
+			error_set(error, EINVAL, "file %u is not there to be fetched", fetch.index),
+			error);
+	result = &signer->results[fetch.index];
+	memcpy(reply.name, result->file.name, sizeof(reply.name));
+	reply.size = result->file.size;
+	reply.digest = result->file.digest;
+	fd = TAKE_FD(result->fd);
+	if (++signer->fetched == signer->begin.count)
+		end_signing(signer);
+	return message_reply(socket, &reply, sizeof(reply), &fd, 1, error);
+}
+
+static const struct message_rule rules[] = {
+	{ SIGNER_BEGIN, "begin", STATE_IDLE, sizeof(struct signer_begin), 0, 0, handle_begin },
+	{ SIGNER_FILE, "file", STATE_FILES, sizeof(struct signer_file), 1, CHECKER_MODULE_MAXIMUM,
+	  handle_file },
+	{ SIGNER_FINISH, "finish", STATE_FINISH, 0, 0, 0, handle_finish },
+	{ SIGNER_FETCH, "fetch", STATE_FETCH, sizeof(struct signer_fetch), 0, 0, handle_fetch },
+};
+
+int signer_serve(struct signer *signer, int socket, struct error **error)
+{
+	signer->state = STATE_IDLE;
+	return message_serve(socket, rules, ARRAY_SIZE(rules), &signer->state, signer, error);
+}

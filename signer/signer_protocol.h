@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the orchestrator may ask the signer, over lib/base/message. In order: one BEGIN, count
+ * FILEs, one FINISH, count FETCHes; then the next BEGIN. A refusal ends that signing: BEGIN is
+ * next. error_code(): 32 will not load, 33 signing failed, 36 no approval covers it or policy
+ * objects.
+ */
+#ifndef KMODBOX_SIGNER_SIGNER_PROTOCOL_H
+#define KMODBOX_SIGNER_SIGNER_PROTOCOL_H
+
+#include <stdint.h>
+
+#include "lib/artifacts/ticket.h"
+#include "lib/base/message.h"
+
+enum signer_request {
+	SIGNER_BEGIN = MESSAGE_FIRST_REQUEST, /* struct signer_begin; reply: nothing */
+	SIGNER_FILE,   /* struct signer_file, 1 fd: unsigned, stripped .ko; reply: struct
+			  signer_verdict */
+	SIGNER_FINISH, /* nothing; reply: struct signer_ticket, 1 fd: the ticket */
+	SIGNER_FETCH,  /* struct signer_fetch; reply: struct signer_signed, 1 fd: signed, compressed
+			*/
+};
+
+struct signer_begin {
+	char module[TICKET_NAME];
+	char version[TICKET_NAME];
+	char kernel[TICKET_NAME]; /* one of those the launcher opened for the signer */
+	char architecture[TICKET_ARCHITECTURE];
+	struct digest source;
+	uint32_t compression; /* enum kernel_compression */
+	uint32_t count;	      /* 1 to TICKET_FILES */
+};
+
+struct signer_file {
+	char built_name[TICKET_NAME]; /* the module's own name, as approved: "ddcci-backlight" */
+	char name[TICKET_NAME];	      /* destination name, stem: "ddcci-backlight" */
+	char directory[TICKET_DIRECTORY];
+};
+
+/* The checker's word on one file that passed. One that failed is a MESSAGE_ERROR. */
+struct signer_verdict {
+	struct digest unsigned_digest;
+	uint32_t imports;  /* undefined symbols resolved */
+	uint32_t warnings; /* count */
+	char vermagic[256];
+	char license[64];
+	char text[1024]; /* "will load", or the warnings, a line each; sanitised */
+};
+
+struct signer_ticket {
+	uint64_t serial;
+	char certificate_subject[256];
+	char hash[32]; /* "sha256" */
+};
+
+struct signer_fetch {
+	uint32_t index; /* in the order of the FILEs */
+};
+
+struct signer_signed {
+	char name[TICKET_NAME]; /* with suffix: "demo.ko.xz" */
+	uint64_t size;
+	struct digest digest;
+};
+
+#endif
