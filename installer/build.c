@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What was built enters the DKMS tree (PUBLISH), or its log does when it failed, and leaves it
+ * again (UNBUILD). The signer's ticket says which bytes may come; the ledger, that none come twice.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "installer/installer.h"
+#include "lib/base/files.h"
+
+/* In the DKMS tree all modules of a build lie in one directory. */
+static int check_names(const struct ticket *ticket, struct error **error)
+{
+	for (uint32_t i = 0; i < ticket->file_count; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (string_equal(ticket->files[i].name, ticket->files[j].name))
+				return installer_refuse(error, EXIT_INSTALL_REFUSED, EEXIST,
+							"%s/%s: two modules are called %s",
+							ticket->module, ticket->version,
+							ticket->files[i].name);
+	return 0;
+}
+
+/* ledger/M/K-A holds the serial that was taken last. */
+static int check_serial(const struct installer *installer, struct error **error)
+{
+	cleanup_error struct error *reason = NULL;
+	cleanup_text struct text text = { 0 };
+	const struct ticket *ticket = &installer->ticket;
+	char path[INSTALLER_PATH];
+	uint64_t last = 0;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%s/%s-%s", ticket->module, ticket->kernel,
+		       ticket->architecture);
+	r = read_file(installer->trees.fds[TREE_LEDGER], path, 32, &text, &reason);
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0 && text.length > 0 && text.data[text.length - 1] == '\n') {
+		text.data[text.length - 1] = '\0';
+		r = parse_u64(text.data, UINT64_MAX, &last);
+	} else if (r == 0) {
+		r = -EBADMSG;
+	}
+	if (r < 0)
+		return installer_refuse(error, EXIT_INSTALL_REFUSED, -r,
+					"the ledger's entry %s is unusable; restore it", path);
+	if (ticket->serial <= last)
+		return installer_refuse(
+			error, EXIT_INSTALL_REFUSED, ESTALE,
+			"%s/%s: replay of an old ticket (serial %llu, %llu was taken "
+			"already); build the module again",
+			ticket->module, ticket->version, (unsigned long long)ticket->serial,
+			(unsigned long long)last);
+	return 0;
+}
+
+static int check_ticket(struct installer *installer, struct error **error)
+{
+	cleanup_approval struct approval approval = { 0 };
+	const struct installer_target *target = &installer->target;
+	int r;
+
+	r = installer_verify(installer, installer->file_fd, &installer->ticket, error);
+	if (r == 0)
+		r = check_names(&installer->ticket, error);
+	if (r == 0)
+		r = approval_load(installer->trees.fds[TREE_APPROVALS], target->module,
+				  target->version, &approval, error);
+	if (r == 0)
+		r = approval_check_source(&approval, &installer->ticket.source, target->kernel,
+					  error);
+	return r < 0 ? r : check_serial(installer, error);
+}
+
+static int keep_file(void *context, int directory_fd, const char *path, const char *name,
+		     struct error **error)
+{
+	const struct installer *installer = context;
+	cleanup_close int fd = -1, kept_fd = -1;
+	uint64_t size = 0;
+	int r = module_open(directory_fd, name, &fd, &size, NULL, error);
+
+	(void)path;
+	if (r == 0)
+		r = open_beneath(installer->directory_fd, "installed", O_RDONLY | O_DIRECTORY, 0,
+				 &kept_fd, error);
+	return r < 0 ? r
+		     : transaction_fill(installer->transaction, TREE_DKMS, kept_fd, name, fd, size,
+					0644, error);
+}
+
+/* A build that is installed and built anew stays known in installed/, for when it is uninstalled.
+ */
+static int keep_installed(struct installer *installer, struct error **error)
+{
+	const struct installer_target *target = &installer->target;
+	cleanup_close int fd = -1;
+	char version[TICKET_NAME];
+	int r;
+
+	installer_active(installer, version);
+	if (!string_equal(version, target->version))
+		return 0;
+	r = installer_open_installed(installer, version, &fd, NULL);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0 || mkdirat(installer->directory_fd, "installed", 0755) < 0)
+		return error_set_errno(error, r < 0 ? -r : errno, "cannot keep what is installed");
+	return walk_files(fd, "", 0, keep_file, installer, error);
+}
+
+static int stage_build(struct installer *installer, const char *path, struct error **error)
+{
+	struct transaction *transaction;
+	int r = transaction_begin(&installer->trees, &installer->transaction, error);
+
+	transaction = installer->transaction;
+	if (r == 0)
+		r = transaction_put_directory(transaction, TREE_DKMS, path,
+					      &installer->directory_fd, error);
+	if (r == 0 && (mkdirat(installer->directory_fd, "module", 0755) < 0 ||
+		       mkdirat(installer->directory_fd, "log", 0755) < 0))
+		r = error_set_errno(error, errno, "cannot make the directories of a build");
+	if (r == 0)
+		r = keep_installed(installer, error);
+	return r < 0 ? transaction_staged(transaction, TREE_DKMS, r, error) : 0;
+}
+
+int build_publish(struct installer *installer, struct message *message,
+		  struct installer_installed *ret_installed, struct error **error)
+{
+	const struct installer_target *target = &installer->target;
+	char path[INSTALLER_PATH];
+	int r = installer_require_added(installer, error);
+
+	(void)ret_installed;
+	if (r < 0)
+		return r;
+	installer->file_fd = TAKE_FD(message->fds[0]);
+	r = check_ticket(installer, error);
+	if (r < 0)
+		return r;
+	installer_build_path(installer, target->version, "", path);
+	if (!target->force && installer_exists(installer, TREE_DKMS, path))
+		return installer_refuse(error, EXIT_STATE, EEXIST,
+					"%s is already built; unbuild it first, or use --force",
+					path);
+	installer->received = calloc(installer->ticket.file_count, sizeof(bool));
+	if (!installer->received)
+		return error_set(error, ENOMEM, "out of memory");
+	return stage_build(installer, path, error);
+}
+
+/* A file for the staged build; name may have one directory before it. */
+static int stage_file(struct installer *installer, const char *directory, const char *name, int fd,
+		      struct error **error)
+{
+	cleanup_close int directory_fd = -1;
+	struct stat status;
+	int r = open_beneath(installer->directory_fd, directory, O_RDONLY | O_DIRECTORY, 0,
+			     &directory_fd, error);
+
+	if (r < 0)
+		return r;
+	if (fstat(fd, &status) < 0)
+		return error_set_errno(error, errno, "cannot examine %s", name);
+	return transaction_fill(installer->transaction, TREE_DKMS, directory_fd, name, fd,
+				(uint64_t)status.st_size, 0644, error);
+}
+
+int build_publish_file(struct installer *installer, struct message *message,
+		       struct installer_installed *ret_installed, struct error **error)
+{
+	const struct ticket *ticket = &installer->ticket;
+	struct installer_file file;
+	uint32_t i = 0;
+	int r;
+
+	(void)ret_installed;
+	memcpy(&file, message->payload, sizeof(file));
+	if (!MESSAGE_STRING_IS_VALID(file.name))
+		return installer_refuse(error, EXIT_INSTALL_REFUSED, EINVAL, "a malformed name");
+	while (i < ticket->file_count && !string_equal(ticket->files[i].name, file.name))
+		i++;
+	if (i == ticket->file_count || installer->received[i]) {
+		cleanup_free char *shown = sanitised(file.name);
+
+		return installer_refuse(error, EXIT_INSTALL_REFUSED, EPERM,
+					"%s/%s: the ticket %s %s", ticket->module, ticket->version,
+					i == ticket->file_count ? "does not name"
+								: "names but once",
+					shown ? shown : "?");
+	}
+	r = installer_check_file(&ticket->files[i], message->fds[0], error);
+	if (r == 0)
+		r = stage_file(installer, "module", file.name, message->fds[0], error);
+	if (r == 0) {
+		installer->received[i] = true;
+		installer->count++;
+	}
+	return r;
+}
+
+int build_publish_commit(struct installer *installer, struct message *message,
+			 struct installer_installed *ret_installed, struct error **error)
+{
+	struct transaction *transaction = installer->transaction;
+	const struct ticket *ticket = &installer->ticket;
+	char path[INSTALLER_PATH], serial[32];
+	int r;
+
+	(void)ret_installed;
+	if (installer->count != ticket->file_count)
+		return installer_refuse(error, EXIT_INSTALL_REFUSED, ENOENT,
+					"%s/%s: %u of %u files came", ticket->module,
+					ticket->version, installer->count, ticket->file_count);
+	r = stage_file(installer, "log", "make.log", message->fds[0], error);
+	if (r == 0)
+		r = stage_file(installer, ".", "build.json", message->fds[1], error);
+	if (r == 0)
+		r = stage_file(installer, ".", "ticket", installer->file_fd, error);
+	(void)snprintf(path, sizeof(path), "%s/%s-%s", ticket->module, ticket->kernel,
+		       ticket->architecture);
+	(void)snprintf(serial, sizeof(serial), "%llu\n", (unsigned long long)ticket->serial);
+	if (r == 0)
+		r = transaction_put_bytes(transaction, TREE_LEDGER, path, serial, strlen(serial),
+					  error);
+	(void)snprintf(path, sizeof(path), "%s/%s/build", ticket->module, ticket->version);
+	if (r == 0)
+		r = transaction_remove(transaction, TREE_DKMS, path, error);
+	return r < 0 ? r : transaction_commit(transaction, error);
+}
+
+int build_failed_log(struct installer *installer, struct message *message,
+		     struct installer_installed *ret_installed, struct error **error)
+{
+	cleanup_transaction struct transaction *transaction = NULL;
+	const struct installer_target *target = &installer->target;
+	char path[INSTALLER_PATH];
+	struct stat status;
+	int r = installer_require_added(installer, error);
+
+	(void)ret_installed;
+	if (r == 0 && fstat(message->fds[0], &status) < 0)
+		r = error_set_errno(error, errno, "cannot examine the log");
+	if (r == 0)
+		r = transaction_begin(&installer->trees, &transaction, error);
+	(void)snprintf(path, sizeof(path), "%s/%s/build/make.log", target->module, target->version);
+	if (r == 0)
+		r = transaction_put_file(transaction, TREE_DKMS, path, message->fds[0],
+					 (uint64_t)status.st_size, 0644, error);
+	return r < 0 ? r : transaction_commit(transaction, error);
+}
+
+int build_unbuild(struct installer *installer, struct message *message,
+		  struct installer_installed *ret_installed, struct error **error)
+{
+	cleanup_transaction struct transaction *transaction = NULL;
+	const struct installer_target *target = &installer->target;
+	char path[INSTALLER_PATH], version[TICKET_NAME];
+	int r;
+
+	(void)message;
+	(void)ret_installed;
+	installer_build_path(installer, target->version, "", path);
+	if (!installer_exists(installer, TREE_DKMS, path))
+		return installer_refuse(error, EXIT_STATE, ENOENT, "%s is not built", path);
+	installer_active(installer, version);
+	if (string_equal(version, target->version))
+		return installer_refuse(error, EXIT_STATE, EBUSY,
+					"%s is installed; uninstall it first", path);
+	r = transaction_begin(&installer->trees, &transaction, error);
+	if (r == 0)
+		r = transaction_remove(transaction, TREE_DKMS, path, error);
+	*strrchr(path, '/') = '\0';
+	if (r == 0)
+		r = transaction_prune(transaction, TREE_DKMS, path, 2, error);
+	return r < 0 ? r : transaction_commit(transaction, error);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What all requests of the installer share. */
+#include "installer/installer.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base/files.h"
+#include "lib/base/memfd.h"
+
+void installer_reset(struct installer *installer)
+{
+	installer->transaction = transaction_free(installer->transaction);
+	installer->directory_fd = close_fd(installer->directory_fd);
+	installer->file_fd = close_fd(installer->file_fd);
+	ticket_clear(&installer->ticket);
+	approval_clear(&installer->approval);
+	free(TAKE_PTR(installer->received));
+	installer->count = 0;
+}
+
+int installer_refuse(struct error **error, int code, int errnum, const char *format, ...)
+{
+	char text[1024];
+	va_list arguments;
+	int r;
+
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	r = error_set(error, errnum, "%s", text);
+	if (error)
+		error_set_code(*error, code);
+	return r;
+}
+
+int path_join(char ret_path[PATH_LENGTH], struct error **error, const char *format, ...)
+{
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(ret_path, PATH_LENGTH, format, arguments);
+	va_end(arguments);
+	if (length < 0 || length >= PATH_LENGTH)
+		return error_set(error, ENAMETOOLONG, "a path of %d bytes is too long", length);
+	return 0;
+}
+
+int installer_check_target(const struct installer *installer, bool kernel, struct error **error)
+{
+	const struct installer_target *target = &installer->target;
+	static const char *const reserved[] = { "source", "build", "tarball" };
+	bool good = MESSAGE_STRING_IS_VALID(target->module) && name_is_safe(target->module) &&
+		    MESSAGE_STRING_IS_VALID(target->version) && name_is_safe(target->version) &&
+		    !string_equal(target->version, "original_module") &&
+		    !string_starts_with(target->version, "kernel-");
+
+	if (kernel)
+		good = good && MESSAGE_STRING_IS_VALID(target->kernel) &&
+		       name_is_safe(target->kernel) &&
+		       MESSAGE_STRING_IS_VALID(target->architecture) &&
+		       name_is_safe(target->architecture);
+	for (size_t i = 0; kernel && good && i < ARRAY_SIZE(reserved); i++)
+		good = !string_equal(target->kernel, reserved[i]);
+	return good ? 0
+		    : installer_refuse(
+			      error, EXIT_INSTALL_REFUSED, EINVAL,
+			      "the name of a module, version, kernel or architecture cannot "
+			      "be accepted; letters, digits and _.+~:- can");
+}
+
+bool installer_exists(const struct installer *installer, enum tree tree, const char *path)
+{
+	cleanup_close int fd = -1;
+
+	return open_beneath(installer->trees.fds[tree], path, O_PATH | O_NOFOLLOW, 0, &fd, NULL) !=
+	       -ENOENT;
+}
+
+int installer_require_added(const struct installer *installer, struct error **error)
+{
+	const struct installer_target *target = &installer->target;
+	char path[INSTALLER_PATH];
+
+	(void)snprintf(path, sizeof(path), "%s/%s/source", target->module, target->version);
+	return installer_exists(installer, TREE_DKMS, path)
+		       ? 0
+		       : installer_refuse(error, EXIT_STATE, ENOENT,
+					  "%s/%s is not added; add it first", target->module,
+					  target->version);
+}
+
+void installer_build_path(const struct installer *installer, const char *version,
+			  const char *suffix, char ret_path[INSTALLER_PATH])
+{
+	const struct installer_target *target = &installer->target;
+
+	(void)snprintf(ret_path, INSTALLER_PATH, "%s/%s/%s/%s%s", target->module, version,
+		       target->kernel, target->architecture, suffix);
+}
+
+int installer_open_installed(const struct installer *installer, const char *version, int *ret_fd,
+			     struct error **error)
+{
+	char path[INSTALLER_PATH];
+
+	installer_build_path(installer, version, "/installed", path);
+	if (!installer_exists(installer, TREE_DKMS, path))
+		installer_build_path(installer, version, "/module", path);
+	return open_beneath(installer->trees.fds[TREE_DKMS], path, O_RDONLY | O_DIRECTORY, 0,
+			    ret_fd, error);
+}
+
+int module_open(int directory_fd, const char *path, int *ret_fd, uint64_t *ret_size,
+		struct digest *ret_digest, struct error **error)
+{
+	cleanup_close int fd = -1;
+	int r = open_regular_beneath(directory_fd, path, INSTALLER_MODULE_MAXIMUM, &fd, ret_size,
+				     error);
+
+	if (r == 0 && ret_digest)
+		r = digest_file(fd, ret_digest, error);
+	if (r == 0)
+		*ret_fd = TAKE_FD(fd);
+	return r;
+}
+
+void installer_active(const struct installer *installer, char ret_version[TICKET_NAME])
+{
+	const struct installer_target *target = &installer->target;
+	char path[INSTALLER_PATH], link[INSTALLER_PATH], expected[INSTALLER_PATH];
+	ssize_t length;
+	size_t end;
+
+	*ret_version = '\0';
+	(void)snprintf(path, sizeof(path), "%s/kernel-%s-%s", target->module, target->kernel,
+		       target->architecture);
+	length = readlinkat(installer->trees.fds[TREE_DKMS], path, link, sizeof(link) - 1);
+	if (length <= 0)
+		return;
+	link[length] = '\0';
+	end = strcspn(link, "/");
+	(void)snprintf(expected, sizeof(expected), "%.*s/%s/%s", (int)end, link, target->kernel,
+		       target->architecture);
+	if (!string_equal(link, expected) || end >= TICKET_NAME)
+		return;
+	link[end] = '\0';
+	if (name_is_safe(link))
+		memcpy(ret_version, link, end + 1);
+}
+
+int installer_verify(const struct installer *installer, int fd, struct ticket *ret_ticket,
+		     struct error **error)
+{
+	const struct installer_target *target = &installer->target;
+	cleanup_ticket struct ticket ticket = { 0 };
+	int r;
+
+	if (!installer->key)
+		return error_set(error, ENOKEY, "no key to verify tickets with was given");
+	r = ticket_verify(fd, installer->key, &ticket, error);
+	if (r < 0) {
+		error_set_code(*error, EXIT_INSTALL_REFUSED);
+		return r;
+	}
+	if (!string_equal(ticket.module, target->module) ||
+	    !string_equal(ticket.version, target->version) ||
+	    !string_equal(ticket.kernel, target->kernel) ||
+	    !string_equal(ticket.architecture, target->architecture))
+		return installer_refuse(error, EXIT_INSTALL_REFUSED, EPERM,
+					"the ticket is not for %s/%s, %s (%s)", target->module,
+					target->version, target->kernel, target->architecture);
+	*ret_ticket = ticket;
+	ticket = (struct ticket){ 0 };
+	return 0;
+}
+
+int installer_check_file(const struct ticket_file *file, int fd, struct error **error)
+{
+	struct digest digest;
+	uint64_t size = 0;
+	int r = memfd_require_sealed(fd, INSTALLER_MODULE_MAXIMUM, &size, error);
+
+	if (r == 0)
+		r = digest_file(fd, &digest, error);
+	if (r < 0)
+		return r;
+	if (size != file->size || !digest_equal(&digest, &file->digest))
+		return installer_refuse(
+			error, EXIT_INSTALL_REFUSED, EBADMSG,
+			"%s is not the file that was signed for installation; build "
+			"the module again with --force",
+			file->name);
+	return 0;
+}
+
+static int walk_entry(int fd, const char *path, const char *name, unsigned depth, walk_visit *visit,
+		      void *context, struct error **error)
+{
+	cleanup_close int below_fd = -1;
+	char full[PATH_LENGTH];
+	struct stat status;
+	int r;
+
+	if (fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : path_error(error, errno, "cannot examine", name);
+	if (!S_ISREG(status.st_mode) && (!S_ISDIR(status.st_mode) || depth == 0))
+		return 0;
+	r = path_join(full, error, "%s%s%s", path, *path ? "/" : "", name);
+	if (r < 0 || S_ISREG(status.st_mode))
+		return r < 0 ? r : visit(context, fd, full, name, error);
+	r = open_beneath(fd, name, O_RDONLY | O_DIRECTORY, 0, &below_fd, error);
+	return r < 0 ? r : walk_files(below_fd, full, depth - 1, visit, context, error);
+}
+
+int walk_files(int directory_fd, const char *path, unsigned depth, walk_visit *visit, void *context,
+	       struct error **error)
+{
+	int copy = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = copy >= 0 ? fdopendir(copy) : NULL;
+	struct dirent *entry;
+	int r = 0;
+
+	if (!directory) {
+		r = path_error(error, errno, "cannot read the directory", path);
+		(void)close_fd(copy);
+		return r;
+	}
+	while (r == 0 && (entry = readdir(directory)))
+		if (!string_equal(entry->d_name, ".") && !string_equal(entry->d_name, ".."))
+			r = walk_entry(directory_fd, path, entry->d_name, depth, visit, context,
+				       error);
+	(void)closedir(directory);
+	return r;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Inside the installer: the conversation's state, and what each request does. Requests come from
+ * the orchestrator, which may have been taken over; trees, key and verb come from root's launcher.
+ */
+#ifndef KMODBOX_INSTALLER_INSTALLER_H
+#define KMODBOX_INSTALLER_INSTALLER_H
+
+#include "installer/installer_protocol.h"
+#include "installer/transaction.h"
+#include "lib/artifacts/approval.h"
+#include "lib/artifacts/exit_code.h"
+
+#define INSTALLER_MODULE_MAXIMUM (UINT64_C(256) << 20)
+#define INSTALLER_LOG_MAXIMUM (UINT64_C(256) << 20)
+#define PATH_LENGTH 1024		 /* as path_is_safe() */
+#define INSTALLER_PATH (5 * TICKET_NAME) /* MODULE/VERSION/KERNEL/ARCHITECTURE and a name */
+
+struct installer {
+	struct trees trees;
+	uint32_t state;	    /* of the conversation: one bit */
+	int depmod_socket;  /* -1: none */
+	const uint8_t *key; /* 32 bytes; NULL: none was given */
+	/* Of a request in several steps; installer_reset() ends it. */
+	struct transaction *transaction;
+	int directory_fd; /* the staged build */
+	int file_fd;	  /* the ticket, or the source's snapshot */
+	struct installer_target target;
+	struct installer_add add;
+	struct ticket ticket;
+	struct approval approval; /* the one to be written */
+	bool *received;		  /* per file of the ticket */
+	uint32_t count;		  /* files that came */
+};
+
+void installer_reset(struct installer *installer);
+/* Always -errnum; the error gets this exit code. */
+int installer_refuse(struct error **error, int code, int errnum, const char *format, ...)
+	printf_like(4, 5);
+/* installer->target: all names safe, and none that means something else in the DKMS tree. */
+int installer_check_target(const struct installer *installer, bool kernel,
+			   struct error **error) must_check;
+/* 3 unless the module version of the target has been added. */
+int installer_require_added(const struct installer *installer, struct error **error) must_check;
+/* Verifies the ticket's signature and that it is for the target. */
+int installer_verify(const struct installer *installer, int fd, struct ticket *ret_ticket,
+		     struct error **error) must_check;
+/* Are these the bytes that the ticket speaks of? */
+int installer_check_file(const struct ticket_file *file, int fd, struct error **error) must_check;
+/* An entry of this path exists, whatever it is. */
+bool installer_exists(const struct installer *installer, enum tree tree, const char *path);
+/* The version that the target's MODULE/kernel-K-A points to, "" where nothing is installed. */
+void installer_active(const struct installer *installer, char ret_version[TICKET_NAME]);
+/* The target's MODULE/VERSION/KERNEL/ARCHITECTURE and suffix. */
+void installer_build_path(const struct installer *installer, const char *version,
+			  const char *suffix, char ret_path[INSTALLER_PATH]);
+/* The modules that were installed from this build: installed/, else module/. -ENOENT: no build. */
+int installer_open_installed(const struct installer *installer, const char *version, int *ret_fd,
+			     struct error **error) must_check;
+/* One module file for reading; ret_digest may be NULL. */
+int module_open(int directory_fd, const char *path, int *ret_fd, uint64_t *ret_size,
+		struct digest *ret_digest, struct error **error) must_check;
+/* printf into a path; -ENAMETOOLONG. */
+int path_join(char ret_path[PATH_LENGTH], struct error **error, const char *format, ...)
+	printf_like(3, 4) must_check;
+
+/*
+ * Calls visit for each regular file in a directory and, down to depth, those below it; path is
+ * relative to where it began. No links are followed. A non-zero answer ends the walk.
+ */
+#define WALK_DEPTH 32
+typedef int walk_visit(void *context, int directory_fd, const char *path, const char *name,
+		       struct error **error);
+int walk_files(int directory_fd, const char *path, unsigned depth, walk_visit *visit, void *context,
+	       struct error **error) must_check;
+
+/* Adds the target kernel's module index to the transaction, as it will be; ret_made: whether there
+ * is one.
+ */
+int index_stage(struct installer *installer, struct transaction *transaction, bool *ret_made,
+		struct error **error) must_check;
+
+/* One per request of installer_protocol.h; installer->target is set and checked. */
+typedef int installer_function(struct installer *installer, struct message *message,
+			       struct installer_installed *ret_installed, struct error **error);
+installer_function source_add, source_add_file, source_add_commit, source_remove;
+installer_function build_publish, build_publish_file, build_publish_commit, build_failed_log,
+	build_unbuild;
+installer_function module_install, module_uninstall;
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the orchestrator may ask the installer, over lib/base/message. Which of these are allowed in
+ * a run is fixed by the launcher (--verb), so a build cannot ask for an installation. Trees, keys
+ * and state are descriptors that the launcher opened: nothing here carries a path. The refusal of
+ * any step of an add or a publish ends it: ADD or PUBLISH is next. What is not allowed in this run
+ * or state ends the conversation. error_code(): 3 state, 5 already installed, 6 install aborted, 34
+ * refused, 35 disk full.
+ */
+#ifndef KMODBOX_INSTALLER_INSTALLER_PROTOCOL_H
+#define KMODBOX_INSTALLER_INSTALLER_PROTOCOL_H
+
+#include <stdint.h>
+
+#include "lib/artifacts/ticket.h"
+#include "lib/base/message.h"
+
+enum installer_request {
+	/* struct installer_add, 1 fd: the snapshot; then count ADD_FILEs; then ADD_COMMIT
+	   (nothing). */
+	INSTALLER_ADD = MESSAGE_FIRST_REQUEST,
+	INSTALLER_ADD_FILE, /* struct installer_file */
+	INSTALLER_ADD_COMMIT,
+	/* struct installer_target, 1 fd: the ticket; a PUBLISH_FILE per file of it; PUBLISH_COMMIT.
+	 */
+	INSTALLER_PUBLISH,
+	INSTALLER_PUBLISH_FILE,	  /* struct installer_file, 1 fd */
+	INSTALLER_PUBLISH_COMMIT, /* struct installer_publish_commit, 2 fds: make.log, build.json */
+	INSTALLER_FAILED_LOG,	  /* struct installer_target, 1 fd: to M/V/build/make.log */
+	INSTALLER_INSTALL,	  /* struct installer_target; reply: struct installer_installed */
+	INSTALLER_UNINSTALL,	  /* struct installer_target; reply: struct installer_installed */
+	INSTALLER_UNBUILD,	  /* struct installer_target */
+	INSTALLER_REMOVE,	  /* struct installer_target: module and version only */
+};
+
+struct installer_target {
+	char module[TICKET_NAME];
+	char version[TICKET_NAME];
+	char kernel[TICKET_NAME]; /* empty where it does not apply */
+	char architecture[TICKET_ARCHITECTURE];
+	uint32_t force; /* 0 or 1. PUBLISH: replace the build; INSTALL: install again */
+	uint32_t skip_depmod;
+};
+
+struct installer_add {
+	char module[TICKET_NAME];
+	char version[TICKET_NAME];
+	struct digest source;
+	/*
+	 * 1: write SOURCETREE/M-V from the snapshot (an archive was added); 0: SOURCETREE/M-V is
+	 * there, the installer reads it itself and refuses if its digest is not source.
+	 */
+	uint32_t write_source;
+	uint32_t force; /* replace what is there and approve anew */
+	uint32_t count; /* module files that the approval names */
+};
+
+struct installer_file {
+	char name[TICKET_NAME];
+};
+
+struct installer_publish_commit {
+	uint32_t has_symvers; /* reserved, 0 */
+};
+
+struct installer_installed {
+	uint32_t files;	    /* installed or removed */
+	uint32_t originals; /* displaced modules kept, or put back */
+	uint32_t depmod;    /* 1: the kernel's module index was made anew */
+	uint32_t left; /* files in our places, or in those of originals, that are not touched */
+};
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ADD and REMOVE: a module version enters and leaves the DKMS tree, and with it root's approval to
+ * sign what is built from just this source. The source is hostile; it is hashed and copied here.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "installer/installer.h"
+#include "lib/base/files.h"
+#include "lib/recipes/snapshot.h"
+
+int source_add(struct installer *installer, struct message *message,
+	       struct installer_installed *ret_installed, struct error **error)
+{
+	struct installer_add *add = &installer->add;
+	struct approval *approval = &installer->approval;
+	struct installer_target *target = &installer->target;
+	char path[INSTALLER_PATH];
+	int r;
+
+	(void)ret_installed;
+	memcpy(add, message->payload, sizeof(*add));
+	memcpy(target->module, add->module, sizeof(target->module));
+	memcpy(target->version, add->version, sizeof(target->version));
+	r = installer_check_target(installer, false, error);
+	if (r < 0)
+		return r;
+	if (add->count == 0 || add->count > TICKET_FILES)
+		return installer_refuse(error, EXIT_INSTALL_REFUSED, EINVAL,
+					"%s/%s: an approval names 1 to %u module files, not %u",
+					add->module, add->version, TICKET_FILES, add->count);
+	(void)snprintf(path, sizeof(path), "%s/%s/source", add->module, add->version);
+	if (!add->force && installer_exists(installer, TREE_DKMS, path))
+		return installer_refuse(error, EXIT_STATE, EEXIST,
+					"%s/%s is already added; remove it first, or use --force",
+					add->module, add->version);
+	approval->files = calloc(add->count, sizeof(*approval->files));
+	if (!approval->files)
+		return error_set(error, ENOMEM, "out of memory");
+	memcpy(approval->module, add->module, sizeof(approval->module));
+	memcpy(approval->version, add->version, sizeof(approval->version));
+	(void)snprintf(approval->kernels, sizeof(approval->kernels), "*");
+	approval->source = add->source;
+	installer->file_fd = TAKE_FD(message->fds[0]);
+	return 0;
+}
+
+int source_add_file(struct installer *installer, struct message *message,
+		    struct installer_installed *ret_installed, struct error **error)
+{
+	struct approval *approval = &installer->approval;
+	struct installer_file file;
+
+	(void)ret_installed;
+	memcpy(&file, message->payload, sizeof(file));
+	if (!MESSAGE_STRING_IS_VALID(file.name) || !name_is_safe(file.name) ||
+	    approval->file_count == installer->add.count)
+		return installer_refuse(error, EXIT_INSTALL_REFUSED, EINVAL,
+					"%s/%s: a module file that cannot be approved",
+					approval->module, approval->version);
+	memcpy(approval->files[approval->file_count++], file.name, sizeof(file.name));
+	return 0;
+}
+
+/* The source as it is on the disk now, or as it will be: it must be what was evaluated. */
+static int check_source(struct installer *installer, const char *name, struct error **error)
+{
+	const struct installer_add *add = &installer->add;
+	cleanup_close int source_fd = -1, snapshot_fd = -1;
+	struct digest digest;
+	int r;
+
+	if (add->write_source) {
+		r = digest_file(installer->file_fd, &digest, error);
+	} else {
+		r = open_beneath(installer->trees.fds[TREE_SOURCE], name, O_RDONLY | O_DIRECTORY, 0,
+				 &source_fd, error);
+		if (r < 0)
+			return installer_refuse(error, EXIT_NO_SOURCE, -r,
+						"the source of %s/%s must be a directory of the "
+						"source tree, and no link",
+						add->module, add->version);
+		r = snapshot_from_directory(source_fd, &snapshot_fd, &digest, error);
+	}
+	if (r == 0 && !digest_equal(&digest, &add->source))
+		return installer_refuse(
+			error, EXIT_INSTALL_REFUSED, EBUSY,
+			"the source of %s/%s changed while it was added; add it again "
+			"when nobody writes there",
+			add->module, add->version);
+	return r;
+}
+
+static int stage_source(struct installer *installer, struct transaction *transaction,
+			const char *name, struct error **error)
+{
+	const struct installer_add *add = &installer->add;
+	cleanup_close int fd = -1;
+	int r;
+
+	if (!add->force && installer_exists(installer, TREE_SOURCE, name))
+		return installer_refuse(error, EXIT_STATE, EEXIST,
+					"the source tree already holds %s; remove it first, or use "
+					"--force to replace it",
+					name);
+	r = transaction_put_directory(transaction, TREE_SOURCE, name, &fd, error);
+	if (r == 0) {
+		r = snapshot_unpack(installer->file_fd, fd, error);
+		r = transaction_staged(transaction, TREE_SOURCE, r, error);
+	}
+	return r;
+}
+
+/* DKMSTREE/M/V/source and build/ as DKMS makes them. */
+static int stage_entry(struct installer *installer, struct transaction *transaction,
+		       const char *source, struct error **error)
+{
+	const struct installer_add *add = &installer->add;
+	const char *source_tree = installer->trees.paths[TREE_SOURCE];
+	cleanup_free char *target = NULL;
+	cleanup_close int fd = -1;
+	char path[INSTALLER_PATH];
+	int r;
+
+	if (!source_tree)
+		return error_set(error, EINVAL, "no --source-path was given");
+	target = format_string("%s/%s", source_tree, source);
+	if (!target)
+		return error_set(error, ENOMEM, "out of memory");
+	(void)snprintf(path, sizeof(path), "%s/%s/source", add->module, add->version);
+	r = transaction_put_link(transaction, TREE_DKMS, path, target, error);
+	(void)snprintf(path, sizeof(path), "%s/%s/build", add->module, add->version);
+	if (r == 0 && !installer_exists(installer, TREE_DKMS, path))
+		r = transaction_put_directory(transaction, TREE_DKMS, path, &fd, error);
+	return r;
+}
+
+int source_add_commit(struct installer *installer, struct message *message,
+		      struct installer_installed *ret_installed, struct error **error)
+{
+	cleanup_transaction struct transaction *transaction = NULL;
+	const struct installer_add *add = &installer->add;
+	cleanup_text struct text text = { 0 };
+	char name[2 * TICKET_NAME];
+	int r;
+
+	(void)message;
+	(void)ret_installed;
+	(void)snprintf(name, sizeof(name), "%s-%s", add->module, add->version);
+	if (installer->approval.file_count != add->count ||
+	    approval_format(&installer->approval, &text) < 0)
+		return installer_refuse(
+			error, EXIT_INSTALL_REFUSED, EINVAL,
+			"%s/%s: the module files to approve are not what was announced",
+			add->module, add->version);
+	r = transaction_begin(&installer->trees, &transaction, error);
+	if (r == 0)
+		r = check_source(installer, name, error);
+	if (r == 0 && add->write_source)
+		r = stage_source(installer, transaction, name, error);
+	if (r == 0)
+		r = stage_entry(installer, transaction, name, error);
+	(void)snprintf(name, sizeof(name), "%s/%s", add->module, add->version);
+	if (r == 0)
+		r = transaction_put_bytes(transaction, TREE_APPROVALS, name, text.data, text.length,
+					  error);
+	return r < 0 ? r : transaction_commit(transaction, error);
+}
+
+/* Builds are directories beside these of DKMS. */
+static int refuse_builds(int version_fd, const char *name, struct error **error)
+{
+	static const char *const others[] = { ".", "..", "source", "build", "tarball" };
+	DIR *directory = fdopendir(version_fd);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!directory) {
+		r = error_set_errno(error, errno, "cannot read %s", name);
+		(void)close_fd(version_fd);
+		return r;
+	}
+	while (r == 0 && (entry = readdir(directory))) {
+		struct stat status;
+		bool known = false;
+
+		for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+			known = known || string_equal(entry->d_name, others[i]);
+		if (!known &&
+		    fstatat(version_fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISDIR(status.st_mode))
+			r = installer_refuse(error, EXIT_STATE, EBUSY,
+					     "%s still has builds; unbuild them first", name);
+	}
+	(void)closedir(directory);
+	return r;
+}
+
+int source_remove(struct installer *installer, struct message *message,
+		  struct installer_installed *ret_installed, struct error **error)
+{
+	cleanup_transaction struct transaction *transaction = NULL;
+	const struct installer_target *target = &installer->target;
+	char path[INSTALLER_PATH];
+	int fd = -1, r;
+
+	(void)message;
+	(void)ret_installed;
+	(void)snprintf(path, sizeof(path), "%s/%s", target->module, target->version);
+	if (!installer_exists(installer, TREE_DKMS, path))
+		return installer_refuse(error, EXIT_STATE, ENOENT, "%s is not in the dkms tree",
+					path);
+	r = open_beneath(installer->trees.fds[TREE_DKMS], path, O_RDONLY | O_DIRECTORY, 0, &fd,
+			 error);
+	if (r == 0)
+		r = refuse_builds(fd, path, error);
+	if (r == 0)
+		r = transaction_begin(&installer->trees, &transaction, error);
+	for (enum tree tree = TREE_DKMS; r == 0 && tree < TREE_COUNT; tree++) {
+		if (tree != TREE_DKMS && tree != TREE_APPROVALS)
+			continue;
+		r = transaction_remove(transaction, tree, path, error);
+		if (r == 0)
+			r = transaction_prune(transaction, tree, target->module, 0, error);
+	}
+	return r < 0 ? r : transaction_commit(transaction, error);
+}
