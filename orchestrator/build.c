@@ -162,21 +162,6 @@ static int build_added(const struct orchestrator *orchestrator, const struct tar
 	return r;
 }
 
-/* With --force what is there gives way first, as with dkms. */
-static int make_way(const struct orchestrator *orchestrator, const struct target *target,
-		    enum state state, struct error **error)
-{
-	struct installer_installed removed;
-	int r = 0;
-
-	if (state == STATE_INSTALLED)
-		r = installer_client_request(orchestrator, INSTALLER_UNINSTALL, target, &removed,
-					     error);
-	if (r == 0 && state >= STATE_BUILT)
-		r = installer_client_request(orchestrator, INSTALLER_UNBUILD, target, NULL, error);
-	return r;
-}
-
 int build_target(struct orchestrator *orchestrator, const struct target *target,
 		 struct error **error)
 {
@@ -194,9 +179,8 @@ int build_target(struct orchestrator *orchestrator, const struct target *target,
 			 options->module, options->version, target->release, target->architecture);
 		return 0;
 	}
-	r = make_way(orchestrator, target, state, error);
-	if (r < 0)
-		return r;
+	/* With --force what is there stays until the new build is complete; the installer swaps
+	 * them. */
 	log_info(orchestrator->log, "Building %s/%s for kernel %s (%s)", options->module,
 		 options->version, target->release, target->architecture);
 	r = build_added(orchestrator, target, error);

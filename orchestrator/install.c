@@ -4,6 +4,18 @@
 
 #include "orchestrator/installer_client.h"
 
+/* What an uninstallation did not touch, because it is not what was installed. */
+static void warn_left(const struct orchestrator *orchestrator, const struct target *target,
+		      const struct installer_installed *installed)
+{
+	if (installed->left > 0)
+		log_warning(
+			orchestrator->log,
+			"%u file%s in the module tree of %s left alone: changed since they were "
+			"installed",
+			installed->left, installed->left == 1 ? "" : "s", target->release);
+}
+
 static int install_target(struct orchestrator *orchestrator, const struct target *target,
 			  struct error **error)
 {
@@ -25,14 +37,12 @@ static int install_target(struct orchestrator *orchestrator, const struct target
 	/* As dkms: --force installs again what is built, and does not build it again. */
 	if (state < STATE_BUILT)
 		r = build_target(orchestrator, target, error);
-	if (r == 0 && state == STATE_INSTALLED)
-		r = installer_client_request(orchestrator, INSTALLER_UNINSTALL, target, &installed,
-					     error);
 	if (r == 0)
 		r = installer_client_request(orchestrator, INSTALLER_INSTALL, target, &installed,
 					     error);
 	if (r < 0)
 		return r;
+	warn_left(orchestrator, target, &installed);
 	log_info(orchestrator->log, "Installed %s/%s on kernel %s: %u module%s%s%s",
 		 options->module, options->version, target->release, installed.files,
 		 installed.files == 1 ? "" : "s",
@@ -68,12 +78,13 @@ static int uninstall_target(struct orchestrator *orchestrator, const struct targ
 	int r = installer_client_request(orchestrator, INSTALLER_UNINSTALL, target, &removed,
 					 error);
 
-	if (r == 0)
-		log_info(orchestrator->log, "Uninstalled %s/%s from kernel %s%s%s",
-			 orchestrator->options->module, orchestrator->options->version,
-			 target->release,
-			 removed.originals ? ", the kernel's own module is back" : "",
-			 removed.depmod ? ", module index made anew" : "");
+	if (r < 0)
+		return r;
+	warn_left(orchestrator, target, &removed);
+	log_info(orchestrator->log, "Uninstalled %s/%s from kernel %s%s%s",
+		 orchestrator->options->module, orchestrator->options->version, target->release,
+		 removed.originals ? ", the kernel's own module is back" : "",
+		 removed.depmod ? ", module index made anew" : "");
 	return r;
 }
 
