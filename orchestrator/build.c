@@ -8,7 +8,7 @@
 #include "orchestrator/record.h"
 #include "orchestrator/source.h"
 
-/* How often a build is repeated because the headers were upgraded under it. */
+/* How often a build is repeated because headers or compiler were upgraded under it. */
 #define HEADER_CHANGES 1
 
 static int fail_with(struct error **error, int code, int errnum, const char *text)
@@ -43,25 +43,37 @@ static int deliver(struct build *build, const struct digest *headers, struct err
 	return r;
 }
 
-/* One attempt. ret_changed: the headers were not the same before and after. */
+/* What must not change while a build runs. */
+struct stamps {
+	struct digest headers;
+	struct digest toolchain;
+};
+
+static int take_stamps(const struct build *build, struct stamps *ret_stamps, struct error **error)
+{
+	int r = kernel_stamp(build->target->kernel, &ret_stamps->headers, error);
+
+	return r < 0 ? r : toolchain_stamp(build->toolchain, &ret_stamps->toolchain, error);
+}
+
+/* One attempt. ret_changed: headers or toolchain were not the same before and after. */
 static int attempt(struct build *build, bool *ret_changed, struct error **error)
 {
-	const struct kernel *kernel = build->target->kernel;
 	struct digest headers;
-	struct digest before;
-	struct digest after;
-	int r = kernel_fingerprint(kernel, &headers, error);
+	struct stamps before;
+	struct stamps after;
+	int r = kernel_fingerprint(build->target->kernel, &headers, error);
 
 	if (r == 0)
-		r = kernel_stamp(kernel, &before, error);
+		r = take_stamps(build, &before, error);
 	if (r == 0)
 		r = build_step_run(build, error);
+	if (r == 0)
+		r = take_stamps(build, &after, error);
 	if (r < 0)
 		return r;
-	r = kernel_stamp(kernel, &after, error);
-	if (r < 0)
-		return r;
-	*ret_changed = !digest_equal(&before, &after);
+	*ret_changed = !digest_equal(&before.headers, &after.headers) ||
+		       !digest_equal(&before.toolchain, &after.toolchain);
 	return *ret_changed ? 0 : deliver(build, &headers, error);
 }
 
@@ -113,9 +125,11 @@ static int build_once(const struct orchestrator *orchestrator, const struct targ
 		      struct error **error)
 {
 	const struct options *options = orchestrator->options;
+	cleanup_toolchain struct toolchain toolchain = { 0 };
 	struct build build = { .orchestrator = orchestrator,
 			       .target = target,
 			       .recipe = recipe,
+			       .toolchain = &toolchain,
 			       .snapshot_fd = source->snapshot_fd,
 			       .source = source->digest,
 			       .log = { .fd = -1 } };
@@ -123,6 +137,11 @@ static int build_once(const struct orchestrator *orchestrator, const struct targ
 
 	r = build_log_open(&build.log, options->module, options->version, target->release,
 			   target->architecture, error);
+	if (r == 0) {
+		r = toolchain_find(target->kernel, &toolchain, error);
+		if (r < 0 && error)
+			error_set_code(*error, EXIT_MAKE_FAILED);
+	}
 	if (r == 0)
 		r = attempt(&build, ret_changed, error);
 	if (r < 0)
@@ -146,15 +165,16 @@ static int build_added(const struct orchestrator *orchestrator, const struct tar
 		r = recipe_check_exclusive(recipe, target->kernel, error);
 	for (int tries = 0; r == 0 && changed; tries++) {
 		if (tries > HEADER_CHANGES)
-			r = fail_with(
-				error, EXIT_INFRASTRUCTURE, EAGAIN,
-				"the kernel's headers keep changing while they are built against: "
-				"wait for the upgrade to end and build again");
+			r = fail_with(error, EXIT_INFRASTRUCTURE, EAGAIN,
+				      "the kernel's headers or the compiler keep changing during "
+				      "the build: "
+				      "wait for the upgrade to end and build again");
 		else if (tries > 0)
-			log_warning(
-				orchestrator->log,
-				"the headers of %s changed during the build, which starts again",
-				target->release);
+			log_warning(orchestrator->log,
+				    "the headers of %s, or the compiler, changed during the build, "
+				    "which "
+				    "starts again",
+				    target->release);
 		if (r == 0)
 			r = build_once(orchestrator, target, recipe, &source, &changed, error);
 	}

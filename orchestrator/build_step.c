@@ -124,29 +124,6 @@ static int fill_wrappers(void *context, int directory_fd, struct error **error)
 				     0755, error);
 }
 
-/* The kernel's own compiler, in the directories that a build sees. */
-static int check_compiler(const struct build *build, struct error **error)
-{
-	static const char *const directories[] = { "/usr/local/bin", "/usr/bin", "/bin" };
-	const struct kernel *kernel = build->target->kernel;
-	const char *compiler = kernel->clang ? "clang" : kernel->compiler;
-
-	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
-		cleanup_free char *path = format_string("%s/%s", directories[i], compiler);
-
-		if (path && access(path, X_OK) == 0)
-			return 0;
-	}
-	(void)error_set(
-		error, ENOENT,
-		"compiler %s, which kernel %s was built with, is not installed: install the "
-		"package that brings it (on Debian: apt-get install %s)",
-		compiler, kernel->release, compiler);
-	if (error)
-		error_set_code(*error, EXIT_MAKE_FAILED);
-	return -ENOENT;
-}
-
 struct view {
 	struct sandbox_tree trees[3];
 	struct sandbox_mount mounts[16];
@@ -295,10 +272,8 @@ int build_step_run(struct build *build, struct error **error)
 {
 	cleanup(view_clear) struct view view = { 0 };
 	cleanup(environment_clear) struct environment environment = { 0 };
-	int r = check_compiler(build, error);
+	int r;
 
-	if (r < 0)
-		return r;
 	build->jobs = choose_jobs(build->orchestrator->options);
 	build->command = rewrite_make(build);
 	if (!build->command || fill_environment(build, &environment) < 0)

@@ -7,6 +7,7 @@
 #define KMODBOX_ORCHESTRATOR_BUILD_STEP_H
 
 #include "lib/artifacts/collect.h"
+#include "lib/kernels/toolchain.h"
 #include "lib/recipes/recipe.h"
 #include "orchestrator/build_log.h"
 #include "orchestrator/orchestrator.h"
@@ -15,6 +16,7 @@ struct build {
 	const struct orchestrator *orchestrator;
 	const struct target *target;
 	const struct recipe *recipe;
+	const struct toolchain *toolchain;
 	int snapshot_fd;
 	struct digest source;
 	struct build_log log;

@@ -29,19 +29,38 @@ static json_t *time_value(uint64_t seconds)
 	return json_string(text);
 }
 
+static json_t *toolchain(const struct toolchain *tools)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < tools->count; i++) {
+		const struct tool *tool = &tools->tools[i];
+		struct digest digest;
+
+		/* NULL makes the record incomplete, which record_make() refuses. */
+		if (toolchain_digest(tool, &digest, NULL) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+		(void)json_array_append_new(list,
+					    json_pack("{s:s, s:s, s:o}", "name", tool->name, "path",
+						      tool->path, "sha256", digest_value(&digest)));
+	}
+	return list;
+}
+
 static json_t *inputs(const struct build *build, const struct digest *headers)
 {
 	const struct kernel *kernel = build->target->kernel;
 
-	return json_pack("{s:{s:o}, s:{s:o, s:o, s:o}, s:{s:s}, s:{s:s, s:o}, s:{s:s, s:i}}",
-			 "source", "sha256", digest_value(&build->source), "headers", "sha256",
-			 digest_value(headers), "config_sha256",
-			 digest_value(&kernel->config_digest), "symvers_sha256",
-			 digest_value(&kernel->symvers_digest), "compiler", "name",
-			 kernel->clang ? "clang" : kernel->compiler, "profile", "name",
-			 build->orchestrator->profile, "sha256",
-			 digest_value(&build->orchestrator->profile_digest), "make", "command",
-			 build->command, "jobs", (int)build->jobs);
+	return json_pack(
+		"{s:{s:o}, s:{s:o, s:o, s:o}, s:o, s:{s:s, s:o}, s:{s:s, s:i}}", "source", "sha256",
+		digest_value(&build->source), "headers", "sha256", digest_value(headers),
+		"config_sha256", digest_value(&kernel->config_digest), "symvers_sha256",
+		digest_value(&kernel->symvers_digest), "toolchain", toolchain(build->toolchain),
+		"profile", "name", build->orchestrator->profile, "sha256",
+		digest_value(&build->orchestrator->profile_digest), "make", "command",
+		build->command, "jobs", (int)build->jobs);
 }
 
 static json_t *layers(const struct sandbox_result *result)
