@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# One makefile for everything. `make help` lists the targets.
+
+BUILD ?= build
+KERNELS_DIR ?= $(BUILD)/kernels
+PREFIX ?= /usr/local
+DESTDIR ?=
+bindir = $(PREFIX)/bin
+libexecdir = $(PREFIX)/libexec/kmodbox
+sharedir = $(PREFIX)/share/kmodbox
+profiledir = $(sharedir)/profiles
+VERSION = 0.1
+
+LIBRARIES = libseccomp libcap mount libarchive libkmod libcrypto jansson inih zlib liblzma libzstd
+PKG_CONFIG ?= pkg-config
+
+warnings = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
+	-Wundef -Wswitch-enum -Wpointer-arith -Wwrite-strings -Wconversion
+# Clang 14 and 15 know of zero-initialisation, but refuse it.
+takes = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/null && echo $(1))
+hardening := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE \
+	$(call takes,-ftrivial-auto-var-init=zero)
+ifeq ($(SANITIZE),)
+optimise = -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(FORTIFY)
+else
+optimise = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+endif
+# _FORTIFY_SOURCE=3 needs GCC 12 or Clang 15.
+FORTIFY ?= $(if $(findstring clang,$(CC)),2,3)
+
+CPPFLAGS += -I. -D_GNU_SOURCE -DKMODBOX_VERSION='"$(VERSION)"' \
+	-DKMODBOX_LIBEXECDIR='"$(libexecdir)"' -DKMODBOX_PROFILEDIR='"$(profiledir)"'
+CFLAGS += -std=gnu17 $(optimise) $(warnings) $(if $(WERROR),-Werror) $(hardening)
+LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+# Asked for while reading, so what `make deps` brings counts only from the next make on: the targets
+# that need both start a second one.
+pkg_cflags := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
+pkg_libs := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null)
+need_libraries = $(if $(pkg_libs),,$(error libraries are missing (one of $(LIBRARIES)); `make deps` gets them))
+
+# Every FILE_main.c is a program; all the rest is one archive, of which the linker takes what is used.
+folders = lib/base lib/kernels lib/recipes lib/artifacts sandbox checker signer installer runners orchestrator
+all_sources := $(wildcard $(addsuffix /*.c,$(folders)))
+main_sources := $(filter %_main.c,$(all_sources))
+library_objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %_main.c,$(all_sources)))
+library = $(BUILD)/libkmodbox.a
+
+program_kmodbox = orchestrator/kmodbox_main
+program_kmodbox-checker = checker/checker_main
+program_kmodbox-signer = signer/signer_main
+program_kmodbox-installer = installer/installer_main
+program_kmodbox-depmod = installer/depmod_main
+program_kmodbox-unpack = lib/recipes/unpack_main
+helpers = kmodbox-checker kmodbox-signer kmodbox-installer kmodbox-depmod kmodbox-unpack
+# A program whose main does not exist yet is no target.
+programs := $(foreach p,kmodbox $(helpers),$(if $(wildcard $(program_$(p)).c),$(p)))
+program_files = $(addprefix $(BUILD)/bin/,$(programs))
+profile_files := $(patsubst profiles/%,$(BUILD)/bin/profiles/%,$(wildcard profiles/*))
+
+unit_sources := $(wildcard tests/unit/test_*.c)
+unit_programs = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
+# Single-file programs that suites use: attackers, measuring tools.
+tool_sources := $(wildcard tests/hostile/*.c tests/crash/*.c tests/bench/*.c)
+tool_programs = $(patsubst %.c,$(BUILD)/%,$(tool_sources))
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all
+all: $(program_files) $(profile_files)
+
+# Says what is made; V=1 shows the whole command.
+command = $(if $(V),,@printf '  %-5s %s\n' $(1) $@; )$(2)
+
+# Objects are made anew when what they are made with changes: compiler, flags, prefix.
+flags = $(CC) $(CPPFLAGS) $(pkg_cflags) $(CFLAGS) $(LDFLAGS)
+.PHONY: force
+$(BUILD)/flags: force
+	$(shell mkdir -p $(@D))$(file >$@.new,$(flags))
+	@if cmp -s $@ $@.new; then rm $@.new; else mv $@.new $@; fi
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	$(need_libraries)
+	@mkdir -p $(@D)
+	$(call command,CC,$(CC) $(CPPFLAGS) $(pkg_cflags) $(CFLAGS) -MMD -MP -c -o $@ $<)
+
+# Thin, so that members keep their folder: two may share a name, and link maps tell them apart.
+$(library): $(library_objects)
+	@rm -f $@
+	$(call command,AR,$(AR) rcs --thin $@ $^)
+
+map = -Wl,-Map=$@.map
+define program_rule
+$(BUILD)/bin/$(1): $(BUILD)/$(program_$(1)).o $(library)
+	@mkdir -p $$(@D)
+	$$(call command,LINK,$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(map) -o $$@ $$^ $$(pkg_libs))
+endef
+$(foreach p,$(programs),$(eval $(call program_rule,$(p))))
+
+$(BUILD)/bin/profiles/%: profiles/%
+	@mkdir -p $(@D)
+	cp $< $@
+
+$(unit_programs): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(library)
+	@mkdir -p $(@D)
+	$(call command,LINK,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(pkg_libs) -lcmocka)
+
+$(tool_programs): %: %.o
+	$(call command,LINK,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<)
+
+-include $(patsubst %.c,$(BUILD)/%.d,$(all_sources) $(unit_sources) $(tool_sources))
+
+# What needs packages, then programs. `test` is deps and the suites, in a make that sees the packages.
+.PHONY: deps kernels demo test test-unit test-hostile test-crash test-real bench check run-tests unit-programs
+export BUILD KERNELS_DIR
+again = +$(MAKE) --no-print-directory
+suites = tests/lib/run-suites.sh
+
+deps:
+	packaging/deps.sh
+
+kernels:
+	tests/lib/kernels.sh
+
+demo: deps
+	$(again) all kernels
+	tests/demo.sh
+
+test: deps
+	$(again) run-tests
+
+unit-programs: $(unit_programs)
+
+run-tests: all $(unit_programs) $(tool_programs)
+	@$(MAKE) --no-print-directory kernels || echo "tests that need kernel headers will be skipped"
+	$(suites) check unit hostile crash demo
+
+test-unit: all $(unit_programs)
+	$(suites) unit
+
+test-hostile: all kernels $(tool_programs)
+	$(suites) hostile
+
+test-crash: all kernels $(tool_programs)
+	$(suites) crash
+
+test-real: deps
+	$(again) all kernels
+	$(suites) real
+
+bench: deps
+	$(again) all kernels $(tool_programs)
+	tests/bench/run.sh
+
+check: all
+	$(suites) check
+
+.PHONY: install uninstall clean distclean help
+systemddir = $(PREFIX)/lib
+install: all
+	install -d $(addprefix $(DESTDIR),$(bindir) $(libexecdir) $(profiledir) \
+		$(systemddir)/sysusers.d $(systemddir)/tmpfiles.d)
+	install -m 0755 $(BUILD)/bin/kmodbox $(DESTDIR)$(bindir)/
+	install -m 0755 $(filter-out %/kmodbox,$(program_files)) $(DESTDIR)$(libexecdir)/
+	install -m 0644 $(wildcard profiles/*) $(DESTDIR)$(profiledir)/
+	install -m 0644 packaging/sysusers.d/kmodbox.conf $(DESTDIR)$(systemddir)/sysusers.d/
+	install -m 0644 packaging/tmpfiles.d/kmodbox.conf $(DESTDIR)$(systemddir)/tmpfiles.d/
+
+# State below /var/lib stays: it says what is installed in the kernels' module trees.
+uninstall:
+	rm -f $(DESTDIR)$(bindir)/kmodbox
+	rm -f $(addprefix $(DESTDIR)$(systemddir)/,sysusers.d/kmodbox.conf tmpfiles.d/kmodbox.conf)
+	rm -rf $(DESTDIR)$(libexecdir) $(DESTDIR)$(sharedir)
+
+# Downloads, kernels and dkms's reference results stay; distclean takes them too.
+clean:
+	rm -rf $(addprefix $(BUILD)/,bin checker demo flags installer lib libkmodbox.a orchestrator \
+		runners sandbox signer tests results asan clang bench)
+
+distclean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make              build everything into $(BUILD)/bin'
+	@echo 'make demo         a hello-world module through the whole of kmodbox, below $(BUILD)/demo'
+	@echo 'make test         get what is needed, build, run the suites'
+	@echo 'make test-unit    one suite alone; also test-hostile, test-crash, check'
+	@echo 'make test-real    five Debian drivers, compared byte for byte with what dkms builds'
+	@echo 'make bench        speed and memory, as ratios of paired runs'
+	@echo 'make deps         packages to build and test with (apt; sudo where not root)'
+	@echo 'make kernels      kernel headers and drivers into $(KERNELS_DIR) and $(BUILD)/drivers'
+	@echo 'make install      DESTDIR=, PREFIX=$(PREFIX); make uninstall'
+	@echo 'make clean        make distclean: downloads too'
+	@echo 'Variables: BUILD, CC, V=1 (whole commands), WERROR=1, SANITIZE=1 (ASan and UBSan)'

@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# `make bench`: how fast, how much memory. Commands are run in turn and compared within one run
+# (tests/bench/pair.c); figures, no verdicts: no test asserts on time. ROUNDS and BUILDS say how often.
+set -euo pipefail
+# shellcheck source=tests/lib/common.sh
+. "$(dirname "$0")/../lib/common.sh"
+
+pair=$build/tests/bench/pair
+rounds=${ROUNDS:-100} builds=${BUILDS:-9}
+bench=$build/bench
+[ -x "$kmodbox" ] || die "$kmodbox is not built; run: make"
+
+trees=(--dkmstree "$bench/dkms" --sourcetree "$bench/src" --installtree "$bench/modules"
+	--statedir "$bench/state")
+name=bbswitch-0.8
+
+# prepare NAME LINE...: a program that is run before each round.
+prepare() {
+	local file=$bench/prepare-$1
+	shift
+	printf '%s\n' '#!/bin/sh' 'set -e' "$@" >"$file"
+	chmod +x "$file"
+	say "$file"
+}
+
+# The namespaces, the read-only /usr and the empty set of capabilities that kmodbox gives, without
+# its system call filter, limits and checks.
+bubblewrap=(bwrap --unshare-user --unshare-pid --unshare-net --unshare-ipc --unshare-uts
+	--unshare-cgroup --die-with-parent --new-session --cap-drop ALL --ro-bind /usr /usr
+	--symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64
+	--proc /proc --dev /dev --tmpfs /tmp)
+
+# Compilers and dkms have much to say on stderr; it is shown only where something failed.
+compare() {
+	"$pair" "$@" 2>"$bench/errors" || {
+		cat -v "$bench/errors" >&2
+		exit 1
+	}
+}
+
+start() {
+	say "start of a sandbox: /bin/true and back, $rounds rounds"
+	compare "$rounds" "fork and exec" - /bin/true \
+		--- "bubblewrap" - "${bubblewrap[@]}" /bin/true \
+		--- "kmodbox sandbox" - "$kmodbox" sandbox -- /bin/true
+	say ""
+	compare "$rounds" "bubblewrap" - "${bubblewrap[@]}" /bin/true \
+		--- "kmodbox sandbox" - "$kmodbox" sandbox -- /bin/true
+}
+
+# Inside the private namespace: bare make, dkms and kmodbox on the same source and headers.
+build_driver() {
+	local kernel=$1 release commands
+	release=$(kernel_release "$kernels/$kernel")
+	mkdir -p "$bench/modules/$release"
+	"$kmodbox" add -m bbswitch -v 0.8 -q "${trees[@]}"
+	dkms add -m bbswitch -v 0.8 >/dev/null
+	commands=("$builds"
+		"make" "$(prepare make "rm -rf $bench/bare" "cp -r /usr/src/$name $bench/bare")"
+		make -j2 -C "/lib/modules/$release/build" "M=$bench/bare"
+		--- "dkms build" "$(prepare dkms "rm -rf /var/lib/dkms/bbswitch/0.8/$release")"
+		dkms build -m bbswitch -v 0.8 -k "$release" -a x86_64
+		--- "kmodbox build" "$(prepare kmodbox "'$kmodbox' unbuild -m bbswitch -v 0.8 -k '$release' $(printf "'%s' " "${trees[@]}") 2>&1 || :")"
+		"$kmodbox" build -m bbswitch -v 0.8 -k "$release" --kernel-root "$kernels/$kernel" "${trees[@]}")
+	compare "${commands[@]}"
+}
+
+# The most memory that any process called kmodbox ever held (VmHWM) while a build prints and prints.
+memory() {
+	local release peak=0 value status pid=
+	release=$(kernel_release "$kernels/6.1")
+	mkdir -p "$bench/src/flood-1" "$bench/modules/$release"
+	cp "$top/tests/demo/demo-v0.1/src/demo.c" "$bench/src/flood-1/flood.c"
+	cat >"$bench/src/flood-1/dkms.conf" <<-'END'
+		PACKAGE_NAME="flood"
+		PACKAGE_VERSION="1"
+		MAKE="head -c 200000000 /dev/zero | tr '\0' 'x' | fold -w 100; make -C /lib/modules/${kernelver}/build M=${dkms_tree}/flood/1/build"
+		BUILT_MODULE_NAME[0]="flood"
+		DEST_MODULE_LOCATION[0]="/updates"
+	END
+	say 'obj-m := flood.o' >"$bench/src/flood-1/Makefile"
+	"$kmodbox" add -m flood -v 1 -q "${trees[@]}"
+	"$kmodbox" build -m flood -v 1 -k "$release" --kernel-root "$kernels/6.1" "${trees[@]}" \
+		>/dev/null 2>&1 </dev/null &
+	pid=$!
+	while kill -0 "$pid" 2>/dev/null; do
+		for status in /proc/[0-9]*/status; do
+			value=$(awk '/^Name:/ && $2 != "kmodbox" { exit } /^VmHWM:/ { print $2; exit }' "$status" 2>/dev/null || true)
+			[ "${value:-0}" -le "$peak" ] || peak=$value
+		done
+		sleep 0.05
+	done
+	wait "$pid" && status="built" || status="ended with $?"
+	say "peak memory of kmodbox's own processes, a build that prints 200 MB: $((peak / 1024)) MiB ($status)"
+}
+
+if [ "${1:-}" = --build ]; then
+	build_driver "$2"
+	exit
+fi
+rm -rf "$bench"
+mkdir -p "$bench"/{dkms,src,modules}
+start
+cp -r "$drivers/bbswitch/usr/src/$name" "$bench/src/"
+for kernel in 6.1 6.12; do
+	[ -d "$kernels/$kernel" ] || continue
+	say ""
+	say "bbswitch for kernel $kernel, $builds rounds"
+	rm -rf "$bench"/{dkms,state} && mkdir "$bench/dkms"
+	"$top/tests/lib/private.sh" "$kernel" bbswitch BUILDS="$builds" "$(realpath "$0")" --build "$kernel"
+done
+say ""
+memory

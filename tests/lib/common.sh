@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2034 # used by those who source it
+# What the test scripts share: where things are, how they speak, how they count. Sourced, not run,
+# by scripts that did `set -euo pipefail`. BUILD and KERNELS_DIR come from the Makefile.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+build=$(realpath -m "${BUILD:-$top/build}")
+kernels=$(realpath -m "${KERNELS_DIR:-$build/kernels}")
+drivers=$build/drivers
+kmodbox=$build/bin/kmodbox
+export LC_ALL=C
+
+say() { printf '%s\n' "$*"; }
+warn() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() {
+	warn "$*"
+	exit 1
+}
+
+# The release of the kernel whose headers are below a root: "6.1.0-56-amd64".
+kernel_release() {
+	local found
+	for found in "$1"/lib/modules/*/build; do
+		[ -L "$found" ] || return 1
+		basename "${found%/build}"
+		return 0
+	done
+}
+
+# A module's bytes as they left the compiler and strip: decompressed, appended signature cut off.
+# The trailer is 12 bytes of struct module_signature, whose last 4 are the signature's length
+# (big-endian), and a 28-byte marker: include/linux/module_signature.h.
+module_payload() {
+	local plain length a b c d
+	plain=$(mktemp)
+	case $1 in
+	*.xz) xz -dc -- "$1" ;;
+	*.gz) gzip -dc -- "$1" ;;
+	*.zst) zstd -q -dc -- "$1" ;;
+	*) cat -- "$1" ;;
+	esac >"$plain"
+	if [ "$(tail -c 28 "$plain" | tr -d '\n\0')" = "~Module signature appended~" ]; then
+		read -r a b c d < <(tail -c 32 "$plain" | head -c 4 | od -An -tu1)
+		length=$(((a << 24) + (b << 16) + (c << 8) + d))
+		head -c "-$((length + 40))" "$plain"
+	else
+		cat "$plain"
+	fi
+	rm -f "$plain"
+}
+
+passed=0 failed=0 skipped=0
+pass() {
+	passed=$((passed + 1))
+	say "ok      $*"
+}
+fail() {
+	failed=$((failed + 1))
+	say "FAILED  $*"
+}
+skip() {
+	skipped=$((skipped + 1))
+	say "skipped $*"
+}
+# The last line of every suite, and its exit status.
+close_suite() {
+	say "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" -eq 0 ]
+}

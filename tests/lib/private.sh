@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A machine as dkms expects one, without touching the host: in a private mount namespace, /usr is an
+# overlay of the unpacked dkms, a kernel's headers and a driver over the host's /usr, and /var/lib is
+# an empty tmpfs. Usage: private.sh KERNEL DRIVER COMMAND... As an ordinary user in a user namespace.
+set -euo pipefail
+# shellcheck source=tests/lib/common.sh
+. "$(dirname "$0")/common.sh"
+
+private=$build/private
+if [ "$1" != --inside ]; then
+	mkdir -p "$private"
+	namespaces=(--mount)
+	[ "$(id -u)" -eq 0 ] || namespaces+=(--user --map-root-user)
+	exec unshare "${namespaces[@]}" -- "$0" --inside "$@"
+fi
+kernel=$2 driver=$3
+shift 3
+root=$kernels/$kernel
+
+mount -t tmpfs tmpfs "$private"
+mkdir -p "$private/top/lib"
+# Debian 12's 6.1 packages still carry /lib, which is /usr/lib.
+[ ! -d "$root/lib" ] || cp -dR "$root/lib/." "$private/top/lib/"
+# By short names of our own: a checkout's path may hold ':' or ',', which overlayfs would take apart.
+bind() {
+	mkdir "$private/$2"
+	mount --bind "$1" "$private/$2"
+}
+bind "$root/usr" headers
+bind "$build/dkms/usr" dkms
+bind "$drivers/$driver/usr" driver
+cd "$private"
+mount -t overlay overlay -o lowerdir=top:headers:dkms:driver:/usr /usr
+mount -t tmpfs tmpfs /var/lib
+mkdir /var/lib/dkms
+# The host's own settings for dkms are not part of this.
+[ ! -d /etc/dkms ] || mount -t tmpfs tmpfs /etc/dkms
+cd /
+# Nothing of the caller's environment but where things are: dkms passes it on to builds.
+exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C BUILD="$build" \
+	KERNELS_DIR="$kernels" sign_file=/nonexistent "$@"

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Runs suites by name, shows what they print, and closes with the sum of their closing lines. A suite
+# that ends badly without one counts as one failure. The sum is kept in build/results.
+set -euo pipefail
+# shellcheck source=tests/lib/common.sh
+. "$(dirname "$0")/common.sh"
+
+cd "$top"
+mkdir -p "$build"
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+
+run() {
+	local title=$1 status=0 numbers good bad unable
+	shift
+	say "== $title"
+	"$@" 2>&1 </dev/null | tee "$output" || status=$?
+	numbers=$(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' "$output" | tail -n 1)
+	read -r good bad unable <<<"${numbers:-0 0 0}"
+	passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + unable))
+	if [ -z "$numbers" ] || { [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; }; then
+		fail "$title ended with $status and no failed test"
+	fi
+}
+
+for suite in "$@"; do
+	case $suite in
+	unit) run unit tests/lib/run-unit.sh ;;
+	demo) run demo tests/demo.sh --as-test ;;
+	*)
+		if [ -x "tests/$suite/run.sh" ]; then
+			run "$suite" "tests/$suite/run.sh"
+		else
+			for script in tests/"$suite"/*.sh; do
+				[ ! -x "$script" ] || run "$suite: $(basename "$script" .sh)" "$script"
+			done
+		fi
+		;;
+	esac
+done
+say "== all"
+say "$passed $failed $skipped" >"$build/results"
+close_suite
