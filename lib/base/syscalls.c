@@ -6,8 +6,6 @@
 #include "lib/base/syscalls.h"
 
 #include <fcntl.h>
-#include <linux/seccomp.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,31 +13,6 @@
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452 /* the same on every architecture but alpha */
 #endif
-#ifndef SYS_landlock_create_ruleset
-#define SYS_landlock_create_ruleset 444
-#define SYS_landlock_add_rule 445
-#define SYS_landlock_restrict_self 446
-#endif
-
-/* struct clone_args of Linux 5.3 (CLONE_ARGS_SIZE_VER0), whatever <sched.h> and <linux/sched.h>
- * say. */
-struct clone_arguments {
-	uint64_t flags;
-	uint64_t pidfd;
-	uint64_t child_tid;
-	uint64_t parent_tid;
-	uint64_t exit_signal;
-	uint64_t stack;
-	uint64_t stack_size;
-	uint64_t tls;
-};
-
-/* struct landlock_path_beneath_attr, packed as the kernel has it. */
-struct landlock_path {
-	uint64_t access;
-	int32_t path_fd;
-} __attribute__((packed));
-
 static int result(long value)
 {
 	return value < 0 ? -errno : (int)value;
@@ -48,33 +21,6 @@ static int result(long value)
 int sys_openat2(int directory_fd, const char *path, const struct open_how *how)
 {
 	return result(syscall(SYS_openat2, directory_fd, path, how, sizeof(*how)));
-}
-
-pid_t sys_clone3(uint64_t flags, int exit_signal, int *ret_pidfd)
-{
-	int pidfd = -1;
-	struct clone_arguments arguments = {
-		.flags = flags,
-		.pidfd = (flags & CLONE_PIDFD) ? (uint64_t)(uintptr_t)&pidfd : 0,
-		.exit_signal = (uint64_t)exit_signal,
-	};
-	long pid;
-
-	if ((flags & CLONE_PIDFD) && !ret_pidfd)
-		return -EINVAL;
-	/* The child would run on its parent's stack while the parent goes on: only a fork is
-	 * offered. */
-	if (flags & (CLONE_VM | CLONE_VFORK))
-		return -EINVAL;
-	pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
-	if (pid > 0 && (flags & CLONE_PIDFD))
-		*ret_pidfd = pidfd;
-	return result(pid);
-}
-
-int sys_execve_fd(int fd, char *const argv[], char *const envp[])
-{
-	return result(syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH));
 }
 
 int sys_renameat2(int old_fd, const char *old_path, int new_fd, const char *new_path,
@@ -93,36 +39,4 @@ int sys_chmod_fd(int fd, mode_t mode)
 		return r;
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return result(chmod(path, mode));
-}
-
-int sys_seccomp_filter(unsigned flags, const struct sock_fprog *program)
-{
-	return result(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program));
-}
-
-int sys_pivot_root(const char *new_root, const char *put_old)
-{
-	return result(syscall(SYS_pivot_root, new_root, put_old));
-}
-
-int sys_landlock_abi(void)
-{
-	return result(syscall(SYS_landlock_create_ruleset, NULL, 0, 1u /* ..._VERSION */));
-}
-
-int sys_landlock_create_ruleset(const void *attributes, size_t size)
-{
-	return result(syscall(SYS_landlock_create_ruleset, attributes, size, 0u));
-}
-
-int sys_landlock_add_path(int ruleset_fd, uint64_t access, int path_fd)
-{
-	struct landlock_path rule = { .access = access, .path_fd = path_fd };
-
-	return result(syscall(SYS_landlock_add_rule, ruleset_fd, 1 /* PATH_BENEATH */, &rule, 0u));
-}
-
-int sys_landlock_restrict_self(int ruleset_fd)
-{
-	return result(syscall(SYS_landlock_restrict_self, ruleset_fd, 0u));
 }

@@ -64,8 +64,8 @@ int kernel_load(const char *root, const char *module_tree, const char *release,
 		struct error **error) must_check;
 struct kernel *kernel_free(struct kernel *kernel);
 /*
- * From now on mounts[index] is reached at another host path, where the same directory is mounted: for
- * processes that may not walk the first one.
+ * From now on mounts[index] is reached at another host path, where the same directory is mounted:
+ * for processes that may not walk the first one.
  */
 int kernel_show_at(struct kernel *kernel, size_t index, const char *path,
 		   struct error **error) must_check;

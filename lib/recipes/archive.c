@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Runs kmodbox-unpack in a sandbox that holds nothing but the archive and an empty scratch, and
  * takes the snapshot that comes out as what it is: bytes from a process that hostile bytes may have

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Has bash evaluate dkms.conf in a sandbox of its own, in which nothing of value can be seen or
  * written, and takes what comes back on one pipe. Believed is only that bash ran.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Keeps the output of a sandboxed program within bounds. The bytes are hostile. */
 #include "lib/recipes/output_tail.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A recipe once it is data: what it says about one kernel. Its strings are checked, yet foreign. */
 #include "lib/recipes/recipe.h"
 

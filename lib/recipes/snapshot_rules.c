@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The rules of snapshot.h, checked on the writing and on the reading side. The bytes judged here
  * are hostile; nothing is opened.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Writes a directory as a snapshot. The directory is foreign and may change meanwhile: each entry
  * is opened once, below its directory's descriptor, never through a link and never so that a FIFO
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/base/memfd.h"
 #include "lib/base/text.h"
 #include "lib/recipes/snapshot.h"
 #include "lib/recipes/snapshot_rules.h"
@@ -192,4 +193,24 @@ int snapshot_write_directory(int directory_fd, int output_fd, struct error **err
 	if (r == 0 && fflush(file) != 0)
 		r = error_set_errno(error, errno, "cannot write the snapshot of the source");
 	return r;
+}
+
+int snapshot_from_directory(int directory_fd, int *ret_fd, struct digest *ret_digest,
+			    struct error **error)
+{
+	cleanup_close int fd = -1;
+	struct digest digest;
+	int r = memfd_new("source", &fd, error);
+
+	if (r == 0)
+		r = snapshot_write_directory(directory_fd, fd, error);
+	if (r == 0)
+		r = memfd_seal(fd, error);
+	if (r == 0)
+		r = digest_file(fd, &digest, error);
+	if (r < 0)
+		return r;
+	*ret_digest = digest;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
 }

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * kmodbox-unpack: a source archive on fd 0 becomes a snapshot on fd 3. Runs only inside a sandbox,
  * in an empty scratch directory: libarchive reads hostile bytes. It refuses what it does not like

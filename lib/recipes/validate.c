@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What bash answered, as data. All of it is hostile: the file could have written the records
  * itself. So nothing here asks where they come from, only if each value is one that DKMS's own
