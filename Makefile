@@ -11,7 +11,7 @@ sharedir = $(PREFIX)/share/kmodbox
 profiledir = $(sharedir)/profiles
 VERSION = 0.1
 
-LIBRARIES = libseccomp libcap mount libarchive libkmod libcrypto jansson inih zlib liblzma libzstd
+LIBRARIES = libseccomp libcap libarchive libcrypto jansson zlib liblzma libzstd
 PKG_CONFIG ?= pkg-config
 
 warnings = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
@@ -156,18 +156,23 @@ check: all
 
 .PHONY: install uninstall clean distclean help
 systemddir = $(PREFIX)/lib
+mandir = $(PREFIX)/share/man
 install: all
 	install -d $(addprefix $(DESTDIR),$(bindir) $(libexecdir) $(profiledir) \
 		$(systemddir)/sysusers.d $(systemddir)/tmpfiles.d)
 	install -m 0755 $(BUILD)/bin/kmodbox $(DESTDIR)$(bindir)/
 	install -m 0755 $(filter-out %/kmodbox,$(program_files)) $(DESTDIR)$(libexecdir)/
 	install -m 0644 $(wildcard profiles/*) $(DESTDIR)$(profiledir)/
+	install -d $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man8
+	scdoc <docs/kmodbox-build.json.5.scd >$(DESTDIR)$(mandir)/man5/kmodbox-build.json.5
+	scdoc <docs/kmodbox.8.scd >$(DESTDIR)$(mandir)/man8/kmodbox.8
 	install -m 0644 packaging/sysusers.d/kmodbox.conf $(DESTDIR)$(systemddir)/sysusers.d/
 	install -m 0644 packaging/tmpfiles.d/kmodbox.conf $(DESTDIR)$(systemddir)/tmpfiles.d/
 
 # State below /var/lib stays: it says what is installed in the kernels' module trees.
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/kmodbox
+	rm -f $(addprefix $(DESTDIR)$(mandir)/,man5/kmodbox-build.json.5 man8/kmodbox.8)
 	rm -f $(addprefix $(DESTDIR)$(systemddir)/,sysusers.d/kmodbox.conf tmpfiles.d/kmodbox.conf)
 	rm -rf $(DESTDIR)$(libexecdir) $(DESTDIR)$(sharedir)
 

@@ -77,45 +77,42 @@ static int attempt(struct build *build, bool *ret_changed, struct error **error)
 	return *ret_changed ? 0 : deliver(build, &headers, error);
 }
 
-/* The log of a failure goes where DKMS's users look for it; failing that changes no outcome. */
-static void keep_failed_log(struct build *build, struct error *error)
+/*
+ * The log of a failure goes where DKMS's users look for it. Where that fails too, on a full disk,
+ * it is mostly for the reason that is told anyway.
+ */
+static bool keep_failed_log(struct build *build, struct error *error)
 {
-	struct error *log_failure = NULL;
 	cleanup_free char *reason = error_describe(error);
 
 	if (build->log.fd < 0)
-		return;
+		return false;
 	build_log_note(&build->log, "# %s", reason ? reason : "failed");
-	if (build_log_seal(&build->log, &log_failure) < 0 ||
-	    installer_client_failed_log(build->orchestrator, build->target, build->log.fd,
-					&log_failure) < 0) {
-		cleanup_free char *text = error_describe(log_failure);
-
-		log_warning(build->orchestrator->log, "make.log could not be kept: %s",
-			    text ? text : "no memory");
-	}
-	log_failure = error_free(log_failure);
+	return build_log_seal(&build->log, NULL) == 0 &&
+	       installer_client_failed_log(build->orchestrator, build->target, build->log.fd,
+					   NULL) == 0;
 }
 
 static int fail_build(struct build *build, struct error **error)
 {
 	const struct orchestrator *orchestrator = build->orchestrator;
 	const struct options *options = orchestrator->options;
-	const char *hint = build->command ? " (log: " : "";
 	cleanup_free char *place = NULL;
 	cleanup_free char *text = NULL;
 	struct error *cause = *error;
 	int code = error_code(cause);
 	int number = error_number(cause);
 
-	keep_failed_log(build, cause);
-	place = format_string("%s/%s/%s/build/make.log", orchestrator->places.dkms_tree,
-			      options->module, options->version);
+	place = keep_failed_log(build, cause) ? format_string(" (log: %s/%s/%s/build/make.log)",
+							      orchestrator->places.dkms_tree,
+							      options->module, options->version)
+					      : strdup(" (its log could not be kept)");
 	text = error_describe(cause);
 	*error = error_free(cause);
-	(void)error_set(error, number, "build of %s %s for %s failed: %s%s%s%s", options->module,
-			options->version, build->target->release, text ? text : "no memory", hint,
-			build->command && place ? place : "", build->command ? ")" : "");
+	/* Before make nothing is in the log but this. */
+	(void)error_set(error, number, "build of %s %s for %s failed: %s%s", options->module,
+			options->version, build->target->release, text ? text : "no memory",
+			build->command && place ? place : "");
 	error_set_code(*error, code ? code : EXIT_INFRASTRUCTURE);
 	return -number;
 }
@@ -137,6 +134,8 @@ static int build_once(const struct orchestrator *orchestrator, const struct targ
 
 	r = build_log_open(&build.log, options->module, options->version, target->release,
 			   target->architecture, error);
+	if (r == 0 && options->verbose)
+		build.log.echo = orchestrator->log;
 	if (r == 0) {
 		r = toolchain_find(target->kernel, &toolchain, error);
 		if (r < 0 && error)

@@ -33,7 +33,7 @@ int build_log_open(struct build_log *log, const char *module, const char *versio
 
 static void append(struct build_log *log, const void *bytes, size_t length)
 {
-	if (write_all(log->fd, bytes, length) < 0)
+	if (!log->sealed && write_all(log->fd, bytes, length) < 0)
 		log->write_failed = true;
 }
 
@@ -70,6 +70,8 @@ static bool reads_like_error(const char *line)
 static void end_line(struct build_log *log)
 {
 	log->line[log->length] = '\0';
+	if (log->echo)
+		log_info(log->echo, "  %s", log->line);
 	if (log->length > 0) {
 		memcpy(log->last_line, log->line, log->length + 1);
 		if (!log->first_error[0] && reads_like_error(log->line))
@@ -110,7 +112,10 @@ int build_log_seal(struct build_log *log, struct error **error)
 {
 	if (log->write_failed)
 		return error_set(error, ENOSPC, "make.log could not be kept: no memory is left");
-	return memfd_seal(log->fd, error);
+	if (log->sealed)
+		return 0;
+	log->sealed = memfd_seal(log->fd, error) == 0;
+	return log->sealed ? 0 : -EIO;
 }
 
 void build_log_close(struct build_log *log)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "lib/base/error.h"
+#include "lib/base/log.h"
 
 #define BUILD_LOG_LINE 512
 
@@ -19,7 +20,9 @@ struct build_log {
 	size_t length;
 	char first_error[BUILD_LOG_LINE]; /* first line that reads like a compiler's error; raw */
 	char last_line[BUILD_LOG_LINE];
+	const struct log *echo; /* --verbose: lines are shown as they come, sanitised; NULL: not */
 	bool write_failed;
+	bool sealed; /* what is noted from then on is lost */
 };
 
 /* Starts one with its head: which module, kernel and architecture, and when. */

@@ -264,6 +264,12 @@ static int collect_modules(struct build *build, struct error **error)
 			return error_set_errno(error, ENOMEM, "artifacts");
 		r = collect_file(build->result.tree_fds[0], path, MODULE_MAXIMUM,
 				 &build->artifacts[i], error);
+		/* strip would fail on it without a word. */
+		if (r == 0 && build->artifacts[i].size == 0) {
+			r = error_set(error, ENODATA, "the build left %s empty; see its log", path);
+			if (error)
+				error_set_code(*error, EXIT_NO_MODULE);
+		}
 	}
 	return r;
 }
@@ -336,6 +342,20 @@ static int take_stripped(struct build *build, const struct sandbox_result *resul
 	return r;
 }
 
+/* "/usr/bin/strip: 0.ko: file truncated": which module that is, and why. */
+static void explain_strip(const struct build *build, struct error **error)
+{
+	for (size_t i = 0; error && i < build->recipe->module_count; i++) {
+		cleanup_free char *number = format_string(": %zu.ko: ", i);
+		const char *reason = number ? strstr(build->log.last_line, number) : NULL;
+
+		if (reason)
+			(void)error_context(error, "%s.ko is no module that can be stripped: %s",
+					    build->recipe->modules[i].built_name,
+					    reason + strlen(number));
+	}
+}
+
 int build_step_strip(struct build *build, struct error **error)
 {
 	static const char *const environment[] = { "PATH=/usr/bin:/bin", "LC_ALL=C", NULL };
@@ -383,6 +403,7 @@ int build_step_strip(struct build *build, struct error **error)
 		cleanup_free char *ended = sandbox_result_describe(&result);
 
 		r = error_set(error, ECHILD, "strip %s", ended ? ended : "failed");
+		explain_strip(build, error);
 		if (error)
 			error_set_code(*error, result.end == SANDBOX_CANCELLED ? EXIT_INTERRUPTED
 									       : EXIT_NO_MODULE);

@@ -29,8 +29,22 @@ static int usage(const struct log *log, const char *verb)
 	return EXIT_USAGE;
 }
 
+static int refuse_json(const struct log *log, const char *verb)
+{
+	cleanup_error struct error *error = NULL;
+
+	(void)error_set(
+		&error, ENOTSUP,
+		"%s has no --json: the record of a build is its build.json, see kmodbox help",
+		verb);
+	log_error(log, error);
+	return EXIT_NO_SOURCE;
+}
+
 static int run_verb(const struct options *options, const struct log *log)
 {
+	if (options->json)
+		return refuse_json(log, verb_name(options->verb));
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		if (verbs[i].verb != options->verb)
 			continue;

@@ -28,6 +28,7 @@ struct launch {
 	pid_t depmod;
 	pid_t orchestrator;
 	char *depmod_tree; /* where kmodbox-depmod finds the install tree */
+	bool told;	   /* a helper has said itself what is wrong */
 };
 
 static bool changes_something(enum verb verb)
@@ -192,9 +193,10 @@ static int await_signer(struct launch *launch, int ready_fd, struct error **erro
 		return 0;
 	(void)waitpid(launch->signer, &status, 0);
 	launch->signer = 0;
+	/* 127: it could not be run at all, and said nothing. */
+	launch->told = WIFEXITED(status) && WEXITSTATUS(status) && WEXITSTATUS(status) != 127;
 	(void)error_set(error, EIO, "the signer could not start");
-	error_set_code(*error, WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status)
-									: EXIT_SIGNING);
+	error_set_code(*error, launch->told ? WEXITSTATUS(status) : EXIT_SIGNING);
 	return -EIO;
 }
 
@@ -289,6 +291,7 @@ static int start_installer(struct launch *launch, struct error **error)
 	helper_fd(&helper, "--socket", launch->installer_side);
 	helper_text(&helper, "--verb", verb_name(launch->row->verb));
 	helper_fd(&helper, "--dkms-tree", places->dkms_tree_fd);
+	helper_text(&helper, "--dkms-path", places->dkms_tree);
 	helper_fd(&helper, "--source-tree", places->source_tree_fd);
 	helper_text(&helper, "--source-path", places->source_tree);
 	helper_fd(&helper, "--install-tree", places->install_tree_fd);
@@ -353,17 +356,17 @@ static int report(const struct log *log, const struct error *error)
 	return error_code(error) ? error_code(error) : EXIT_INFRASTRUCTURE;
 }
 
-static _Noreturn void be_orchestrator(struct launch *launch)
+static _Noreturn void be_orchestrator(struct launch *launch, pid_t launcher)
 {
 	struct error *error = NULL;
 	int r;
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		_exit(EXIT_INFRASTRUCTURE);
 	r = accounts_become(&launch->accounts, launch->accounts.orchestrator, &error);
-	/* Again: a change of uid clears it. */
+	/* After the change of uid, which would clear it; who died before that is looked for. */
 	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		r = error_set_errno(&error, errno, "PR_SET_PDEATHSIG");
+	if (getppid() != launcher)
+		_exit(EXIT_INFRASTRUCTURE);
 	if (r == 0)
 		r = watch_signals(&launch->part.sandbox.cancel_fd, &error);
 	if (r == 0)
@@ -394,6 +397,11 @@ static int await_all(struct launch *launch)
 				continue;
 			launch->orchestrator = 0;
 			code = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_INFRASTRUCTURE;
+			if (WIFSIGNALED(status))
+				log_warning(launch->part.log,
+					    "killed by signal %d before the end: see kmodbox "
+					    "status, then run the command again",
+					    WTERMSIG(status));
 		}
 		if (launch->orchestrator <= 0)
 			break;
@@ -478,17 +486,18 @@ int launch(const struct verb_row *row, const struct options *options, const stru
 		.installer_side = -1,
 	};
 	cleanup_error struct error *error = NULL;
+	pid_t launcher = getpid();
 	int code;
 
 	/* What we read of keys and approvals is nobody's to look at through /proc. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (prepare(&state, &error) < 0) {
-		code = report(log, error);
+		code = state.told ? error_code(error) : report(log, error);
 	} else {
 		(void)fflush(NULL);
 		state.orchestrator = fork();
 		if (state.orchestrator == 0)
-			be_orchestrator(&state);
+			be_orchestrator(&state, launcher);
 		if (state.orchestrator < 0)
 			log_warning(log, "cannot start the orchestrator: %s", strerror(errno));
 		code = EXIT_INFRASTRUCTURE;

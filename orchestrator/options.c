@@ -150,7 +150,7 @@ static const char help_text[] =
 	"      --no-depmod                leave the kernel's module index as it is\n"
 	"  -q, --quiet                    errors only\n"
 	"      --verbose                  show what the build prints\n"
-	"      --json                     results as JSON\n"
+	"      --json                     status as JSON\n"
 	"\n"
 	"Where:\n"
 	"      --dkmstree DIR             state (/var/lib/dkms)\n"

@@ -7,10 +7,10 @@ set -euo pipefail
 
 # Compiler and libraries; what builds of modules need; what tests need.
 packages=(gcc make pkg-config libc6-dev
-	libseccomp-dev libcap-dev libmount-dev libarchive-dev libkmod-dev libssl-dev libjansson-dev
-	libinih-dev zlib1g-dev liblzma-dev libzstd-dev
+	libseccomp-dev libcap-dev libarchive-dev libssl-dev libjansson-dev
+	zlib1g-dev liblzma-dev libzstd-dev
 	gcc-12 binutils kmod pahole patch bc xz-utils zstd
-	libcmocka-dev bubblewrap openssl)
+	libcmocka-dev bubblewrap openssl scdoc)
 [ "${1:-}" != --ci ] || packages+=(clang clang-format-14 shellcheck)
 
 if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
