@@ -80,19 +80,14 @@ int checker_facts_from_config(const char *config, size_t length, const char *rel
 			      struct checker_facts *ret_facts, struct error **error) must_check;
 
 /*
- * Runs the program behind checker_fd on two sealed memfds. 0 and a verdict; or -errno when the
- * checker itself failed, crashed or ran into its limits (then nothing may be signed).
- */
-int checker_run(int checker_fd, int module_fd, int symvers_fd, const struct checker_facts *facts,
-		struct checker_verdict *ret_verdict, struct error **error) must_check;
-/*
- * The same with another limit than CHECKER_MILLISECONDS, and with what the module exports (may be
- * NULL): put behind the symvers that its sibling is checked with. Like the module, not to be
+ * Runs the program behind checker_fd on two sealed memfds, for at most so long (usually
+ * CHECKER_MILLISECONDS). 0 and a verdict; or -errno when the checker itself failed, crashed or ran
+ * into its limits (then nothing may be signed). ret_exports (may be NULL): what the module exports,
+ * to be put behind the symvers that its sibling is checked with; like the module, not to be
  * trusted.
  */
-int checker_run_within(int checker_fd, int module_fd, int symvers_fd,
-		       const struct checker_facts *facts, unsigned milliseconds,
-		       struct checker_verdict *ret_verdict, struct text *ret_exports,
-		       struct error **error) must_check;
+int checker_run(int checker_fd, int module_fd, int symvers_fd, const struct checker_facts *facts,
+		unsigned milliseconds, struct checker_verdict *ret_verdict,
+		struct text *ret_exports, struct error **error) must_check;
 
 #endif

@@ -104,7 +104,7 @@ static bool record_is_consistent(const struct text *record, struct checker_verdi
 	if (verdict->outcome == CHECKER_WILL_LOAD)
 		return verdict->errnum == 0;
 	return verdict->outcome == CHECKER_WILL_NOT_LOAD && verdict->errnum > 0 &&
-	       verdict->errnum < 4096;
+	       verdict->errnum < 4096 && verdict->exports == 0;
 }
 
 /* Waits for its end, by force once the time is up: 0 where it exited with 0 by itself. */
@@ -137,10 +137,9 @@ static int reap(pid_t pid, int pid_fd, int64_t deadline, const char *name, struc
 	return 0;
 }
 
-int checker_run_within(int checker_fd, int module_fd, int symvers_fd,
-		       const struct checker_facts *facts, unsigned milliseconds,
-		       struct checker_verdict *ret_verdict, struct text *ret_exports,
-		       struct error **error)
+int checker_run(int checker_fd, int module_fd, int symvers_fd, const struct checker_facts *facts,
+		unsigned milliseconds, struct checker_verdict *ret_verdict,
+		struct text *ret_exports, struct error **error)
 {
 	cleanup_text struct text record = { 0 };
 	int64_t deadline = now_milliseconds() + milliseconds;
@@ -186,11 +185,4 @@ int checker_run_within(int checker_fd, int module_fd, int symvers_fd,
 	checker_verdict_sanitise(&verdict);
 	*ret_verdict = verdict;
 	return 0;
-}
-
-int checker_run(int checker_fd, int module_fd, int symvers_fd, const struct checker_facts *facts,
-		struct checker_verdict *ret_verdict, struct error **error)
-{
-	return checker_run_within(checker_fd, module_fd, symvers_fd, facts, CHECKER_MILLISECONDS,
-				  ret_verdict, NULL, error);
 }

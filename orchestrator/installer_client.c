@@ -44,24 +44,46 @@ static int send_name(const struct orchestrator *orchestrator, enum installer_req
 	return call(orchestrator, request, &file, sizeof(file), &fd, fd >= 0 ? 1 : 0, error);
 }
 
+/* What the recipe's modules are called, as built and as installed, each name once; to be freed. */
+static const char **module_names(const struct recipe *recipe, uint32_t *ret_count)
+{
+	const char **names = calloc(2 * recipe->module_count, sizeof(*names));
+	uint32_t count = 0;
+
+	for (size_t i = 0; names && i < 2 * recipe->module_count; i++) {
+		const struct recipe_module *module = &recipe->modules[i / 2];
+		const char *name = i % 2 ? module->dest_name : module->built_name;
+		uint32_t known = 0;
+
+		while (known < count && !string_equal(names[known], name))
+			known++;
+		if (known == count)
+			names[count++] = name;
+	}
+	*ret_count = count;
+	return names;
+}
+
 int installer_client_add(const struct orchestrator *orchestrator, const struct recipe *recipe,
 			 int snapshot_fd, const struct digest *source, bool write_source,
 			 struct error **error)
 {
 	struct installer_add add = { .source = *source,
 				     .write_source = write_source,
-				     .force = orchestrator->options->force,
-				     .count = (uint32_t)recipe->module_count };
-	int r = MESSAGE_STRING_SET(add.module, recipe->package_name);
+				     .force = orchestrator->options->force };
+	cleanup_free const char **names = module_names(recipe, &add.count);
+	int r;
 
+	if (!names)
+		return error_set(error, ENOMEM, "out of memory");
+	r = MESSAGE_STRING_SET(add.module, recipe->package_name);
 	if (r == 0)
 		r = MESSAGE_STRING_SET(add.version, recipe->package_version);
 	if (r < 0)
 		return error_set(error, -r, "a name is too long");
 	r = call(orchestrator, INSTALLER_ADD, &add, sizeof(add), &snapshot_fd, 1, error);
-	for (size_t i = 0; r == 0 && i < recipe->module_count; i++)
-		r = send_name(orchestrator, INSTALLER_ADD_FILE, recipe->modules[i].built_name, -1,
-			      error);
+	for (uint32_t i = 0; r == 0 && i < add.count; i++)
+		r = send_name(orchestrator, INSTALLER_ADD_FILE, names[i], -1, error);
 	return r < 0 ? r : call(orchestrator, INSTALLER_ADD_COMMIT, NULL, 0, NULL, 0, error);
 }
 

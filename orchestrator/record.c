@@ -115,17 +115,18 @@ static json_t *artifacts(const struct signed_set *set)
 
 	for (size_t i = 0; list && i < set->count; i++) {
 		const struct signed_file *file = &set->files[i];
+		const struct signer_verdict *verdict = &file->result.verdict;
 
 		(void)json_array_append_new(
 			list,
 			json_pack("{s:s, s:s, s:o, s:o, s:I, s:{s:s, s:i, s:s, s:s, s:s}}", "name",
 				  file->result.name, "directory", file->request.directory,
-				  "unsigned_sha256", digest_value(&file->verdict.unsigned_digest),
+				  "unsigned_sha256", digest_value(&verdict->unsigned_digest),
 				  "sha256", digest_value(&file->result.digest), "size",
 				  (json_int_t)file->result.size, "verdict", "outcome", "will load",
-				  "imports", (int)file->verdict.imports, "vermagic",
-				  file->verdict.vermagic, "license", file->verdict.license, "text",
-				  file->verdict.text));
+				  "imports", (int)verdict->checker.imports, "vermagic",
+				  verdict->checker.vermagic, "license", verdict->checker.license,
+				  "text", verdict->checker.text));
 	}
 	return list;
 }

@@ -58,11 +58,8 @@ static int send_file(const struct orchestrator *orchestrator, const struct recip
 		r = MESSAGE_STRING_SET(file->request.directory, directory);
 	if (r < 0)
 		return error_set(error, -r, "a name is too long");
-	r = call(orchestrator, SIGNER_FILE, &file->request, sizeof(file->request), artifact->fd,
-		 &reply, sizeof(file->verdict), 0, error);
-	if (r == 0)
-		memcpy(&file->verdict, reply.payload, sizeof(file->verdict));
-	return r;
+	return call(orchestrator, SIGNER_FILE, &file->request, sizeof(file->request), artifact->fd,
+		    &reply, 0, 0, error);
 }
 
 static int fetch(const struct orchestrator *orchestrator, uint32_t index, struct signed_file *file,

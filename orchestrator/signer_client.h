@@ -10,7 +10,6 @@
 
 struct signed_file {
 	struct signer_file request;
-	struct signer_verdict verdict;
 	struct signer_signed result;
 	int fd; /* sealed memfd; owned */
 };

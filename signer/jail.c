@@ -9,6 +9,7 @@
 #include <seccomp.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 /*
  * The upper block is the signer's own. The lower is for the checker it starts, for a filter is
@@ -32,7 +33,12 @@ static const char *const allowed_calls[] = {
 
 int jail_prepare(struct error **error)
 {
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+	struct rlimit files = { 0 }; /* one signing holds up to TICKET_FILES */
+	int r = getrlimit(RLIMIT_NOFILE, &files);
+
+	files.rlim_cur = files.rlim_max;
+	if (r < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return error_set_errno(error, errno, "the signer cannot protect itself");
 	return 0;
 }

@@ -2,6 +2,7 @@
 /* Makes, loads and judges the keys; see keys.h. Runs before the signer gives up its rights. */
 #include "signer/keys.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -340,6 +341,21 @@ static int check_directory(int directory_fd, struct error **error)
 	return 0;
 }
 
+/* Of a start that was killed while it wrote a key: nobody knows of that copy. */
+static void remove_leftovers(int directory_fd)
+{
+	int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+
+	while (directory && (entry = readdir(directory)))
+		if (string_starts_with(entry->d_name, ".module.") ||
+		    string_starts_with(entry->d_name, ".ticket."))
+			(void)unlinkat(directory_fd, entry->d_name, 0);
+	if (directory)
+		(void)closedir(directory);
+}
+
 int keys_load(int directory_fd, struct keys *ret_keys, struct error **error)
 {
 	cleanup_keys struct keys keys = { 0 };
@@ -351,6 +367,7 @@ int keys_load(int directory_fd, struct keys *ret_keys, struct error **error)
 	/* Two first starts at once must not make two keys. */
 	if (flock(directory_fd, LOCK_EX) < 0)
 		return error_set_errno(error, errno, "the key directory cannot be locked");
+	remove_leftovers(directory_fd);
 	r = provide_module_pair(directory_fd, &keys, error);
 	if (r == 0)
 		r = provide_ticket_pair(directory_fd, &keys, error);

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "checker/checker.h"
 #include "lib/artifacts/exit_code.h"
 #include "lib/base/files.h"
 #include "lib/base/memfd.h"
@@ -34,7 +33,7 @@ static void end_signing(struct signer *signer)
 	approval_clear(&signer->approval);
 	signer->begin = (struct signer_begin){ 0 };
 	signer->kernel = NULL;
-	signer->done = signer->fetched = 0;
+	signer->received = signer->fetched = 0;
 	signer->bytes = 0;
 	signer->state = STATE_IDLE;
 }
@@ -45,7 +44,7 @@ void signer_clear(struct signer *signer)
 	for (size_t i = 0; i < signer->kernel_count; i++) {
 		free(signer->kernels[i].release);
 		text_clear(&signer->kernels[i].config);
-		(void)close_fd(signer->kernels[i].symvers_fd);
+		text_clear(&signer->kernels[i].symvers);
 	}
 	free(signer->kernels);
 	keys_clear(&signer->keys);
@@ -58,7 +57,6 @@ int signer_add_kernel(struct signer *signer, const char *release, int headers_fd
 		reallocarray(signer->kernels, signer->kernel_count + 1, sizeof(*kernels));
 	cleanup_text struct text config = { 0 }, symvers = { 0 };
 	cleanup_free char *name = strdup(release);
-	cleanup_close int symvers_fd = -1;
 	int r;
 
 	if (!kernels || !name)
@@ -70,16 +68,14 @@ int signer_add_kernel(struct signer *signer, const char *release, int headers_fd
 	if (r == 0)
 		r = read_file(headers_fd, "Module.symvers", CHECKER_SYMVERS_MAXIMUM, &symvers,
 			      error);
-	if (r == 0)
-		r = memfd_from_bytes("symvers", symvers.data, symvers.length, &symvers_fd, error);
 	if (r < 0)
 		return error_context(error, "the headers of %s", release);
 	kernels[signer->kernel_count++] = (struct signer_kernel){
 		.release = TAKE_PTR(name),
 		.config = config,
-		.symvers_fd = TAKE_FD(symvers_fd),
+		.symvers = symvers,
 	};
-	config = (struct text){ 0 };
+	config = symvers = (struct text){ 0 };
 	return 0;
 }
 
@@ -147,100 +143,141 @@ static int handle_begin(void *context, int socket, struct message *message, stru
 	return message_reply(socket, NULL, 0, NULL, 0, error);
 }
 
-/* Below one of the directories for modules; ticket_issue() and the installer look again. */
-static bool directory_is_allowed(const char *directory)
-{
-	static const char *const tops[] = { "updates", "extra", "kernel" };
-	size_t length = strcspn(directory, "/");
-
-	if (!path_is_safe(directory, strlen(directory)))
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(tops); i++)
-		if (strlen(tops[i]) == length && !memcmp(directory, tops[i], length))
-			return true;
-	return false;
-}
-
 static int file_check(const struct signer *signer, const struct signer_file *file,
 		      struct ticket_file *ret_file, struct error **error)
 {
-	int length;
+	int r;
 
 	if (!MESSAGE_STRING_IS_VALID(file->built_name) || !name_is_safe(file->built_name) ||
 	    !MESSAGE_STRING_IS_VALID(file->name) || !name_is_safe(file->name) ||
-	    !MESSAGE_STRING_IS_VALID(file->directory) || !directory_is_allowed(file->directory))
+	    !MESSAGE_STRING_IS_VALID(file->directory) ||
+	    !ticket_directory_is_allowed(file->directory))
 		return error_set(error, EINVAL,
 				 "a module's name or directory is not allowed: it goes below "
 				 "updates, extra or kernel");
-	length = snprintf(ret_file->name, sizeof(ret_file->name), "%s.ko%s", file->name,
-			  compress_suffix(signer->begin.compression));
-	if (length < 0 || (size_t)length >= sizeof(ret_file->name))
+	r = snprintf(ret_file->name, sizeof(ret_file->name), "%s.ko%s", file->name,
+		     compress_suffix(signer->begin.compression));
+	if (r < 0 || (size_t)r >= sizeof(ret_file->name))
 		return error_set(error, ENAMETOOLONG, "the name %s is too long", file->name);
 	memcpy(ret_file->directory, file->directory, sizeof(ret_file->directory));
-	for (uint32_t i = 0; i < signer->done; i++)
+	for (uint32_t i = 0; i < signer->received; i++)
 		if (string_equal(signer->results[i].file.name, ret_file->name) &&
 		    string_equal(signer->results[i].file.directory, ret_file->directory))
 			return error_set(error, EEXIST, "%s/%s would be signed twice",
 					 ret_file->directory, ret_file->name);
-	return approval_check_file(&signer->approval, file->built_name, error);
+	r = approval_check_file(&signer->approval, file->built_name, error);
+	return r < 0 ? r : approval_check_file(&signer->approval, file->name, error);
+}
+
+static int handle_file(void *context, int socket, struct message *message, struct error **error)
+{
+	struct signer *signer = context;
+	struct signer_result *result = &signer->results[signer->received];
+	struct signer_file file;
+	int r;
+
+	memcpy(&file, message->payload, sizeof(file));
+	r = file_check(signer, &file, &result->file, error);
+	if (r < 0)
+		return refuse(signer, r, error);
+	memcpy(result->built_name, file.built_name, sizeof(result->built_name));
+	result->fd = TAKE_FD(message->fds[0]);
+	if (++signer->received == signer->begin.count)
+		signer->state = STATE_FINISH;
+	return message_reply(socket, NULL, 0, NULL, 0, error);
 }
 
 /* The checker's first finding, without the warnings before it and without "NAME: ". */
-static int refuse_module(const struct signer *signer, const char *built_name,
-			 const struct checker_verdict *verdict, struct error **error)
+static int refuse_module(const struct signer *signer, const struct signer_result *result,
+			 struct error **error)
 {
-	const char *line = verdict->text;
-	size_t length = strlen(built_name);
+	const struct checker_verdict *verdict = &result->verdict.checker;
+	const char *name = result->built_name, *line = verdict->text;
 	/* EPERM: the kernel would load it, we do not sign it. */
 	bool policy = verdict->errnum == EPERM;
 	int r;
 
 	while (string_starts_with(line, "warning: ") && strchr(line, '\n'))
 		line = strchr(line, '\n') + 1;
-	if (string_starts_with(line, built_name) && string_starts_with(line + length, ": "))
-		line += length + 2;
-	r = error_set(error, verdict->errnum, "%s.ko %s %s: %.*s (%s)", built_name,
+	if (string_starts_with(line, name) && string_starts_with(line + strlen(name), ": "))
+		line += strlen(name) + 2;
+	r = error_set(error, verdict->errnum, "%s.ko %s %s: %.*s (%s)", name,
 		      policy ? "is not signed for" : "will not load on", signer->kernel->release,
 		      (int)strcspn(line, "\n"), line, strerrorname_np(verdict->errnum) ?: "?");
 	error_set_code(*error, policy ? EXIT_APPROVAL : EXIT_WILL_NOT_LOAD);
 	return r;
 }
 
-/* The signer's own look at what it is about to sign: its kernel's facts, its checker. */
-static int check_module(const struct signer *signer, const char *built_name, int module_fd,
-			struct checker_verdict *ret_verdict, struct error **error)
+/* Our own look at what we are about to sign: its kernel's facts, our checker. */
+static int check_module(const struct signer *signer, struct signer_result *result, int symvers_fd,
+			struct text *symbols, struct error **error)
 {
 	const struct signer_kernel *kernel = signer->kernel;
 	struct checker_facts facts;
 	int r;
 
 	r = checker_facts_from_config(kernel->config.data, kernel->config.length, kernel->release,
-				      signer->begin.architecture, built_name, &facts, error);
+				      signer->begin.architecture, result->built_name, &facts,
+				      error);
 	if (r == 0)
-		r = checker_run(signer->checker_fd, module_fd, kernel->symvers_fd, &facts,
-				ret_verdict, error);
-	if (r < 0)
-		return error_context(error, "%s.ko is not signed", built_name);
-	if (ret_verdict->outcome != CHECKER_WILL_LOAD)
-		return refuse_module(signer, built_name, ret_verdict, error);
-	return 0;
+		r = checker_run(signer->checker_fd, result->fd, symvers_fd, &facts,
+				CHECKER_MILLISECONDS, &result->verdict.checker, symbols, error);
+	if (r == 0 && symbols->length > CHECKER_SYMVERS_MAXIMUM)
+		r = error_set(error, E2BIG, "the modules export too many symbols");
+	return r < 0 ? error_context(error, "%s.ko is not signed", result->built_name) : 0;
 }
 
-/* Sign, read back, compress. The module stays mapped: its seals keep it as it was checked. */
-static int sign_module(const struct signer *signer, int module_fd, struct text *ret_content,
-		       struct error **error)
+/*
+ * First each alone; then those that will not load behind the exports of those that will, until that
+ * leads no further. So their order does not matter, and nobody's own exports are his to use.
+ */
+static int check_modules(struct signer *signer, struct error **error)
+{
+	const struct text *symvers = &signer->kernel->symvers;
+	const struct signer_result *failed;
+	cleanup_text struct text symbols = { 0 };
+	size_t known;
+
+	if (text_append(&symbols, symvers->data, symvers->length) < 0)
+		return error_set(error, ENOMEM, "out of memory");
+	do {
+		cleanup_close int fd = -1;
+		int r = memfd_from_bytes("symvers", symbols.data, symbols.length, &fd, error);
+
+		failed = NULL;
+		known = symbols.length;
+		for (uint32_t i = 0; r == 0 && i < signer->received; i++) {
+			struct signer_result *result = &signer->results[i];
+
+			if (result->verdict.checker.outcome == CHECKER_WILL_LOAD)
+				continue;
+			r = check_module(signer, result, fd, &symbols, error);
+			if (!failed && result->verdict.checker.outcome != CHECKER_WILL_LOAD)
+				failed = result;
+		}
+		if (r < 0)
+			return r;
+	} while (failed && symbols.length > known);
+	return failed ? refuse_module(signer, failed, error) : 0;
+}
+
+/* Sign, read back, compress. The module's seals keep it as it was checked. */
+static int sign_module(struct signer *signer, struct signer_result *result, struct error **error)
 {
 	cleanup_text struct text content = { 0 };
 	const uint8_t *module;
 	size_t size;
 	int r;
 
-	r = memfd_map(module_fd, CHECKER_MODULE_MAXIMUM, &module, &size, error);
+	r = memfd_map(result->fd, CHECKER_MODULE_MAXIMUM, &module, &size, error);
 	if (r < 0)
 		return r;
-	r = signature_make(module, size, signer->keys.module_key, signer->keys.certificate,
-			   signer->hash, &content, error);
+	r = digest_bytes(module, size, &result->verdict.unsigned_digest, error);
+	if (r == 0)
+		r = signature_make(module, size, signer->keys.module_key, signer->keys.certificate,
+				   signer->hash, &content, error);
 	memfd_unmap(module, size);
+	result->fd = close_fd(result->fd);
 	if (r == 0)
 		r = signature_verify((const uint8_t *)content.data, content.length, size,
 				     signer->keys.certificate, signer->hash, error);
@@ -248,74 +285,25 @@ static int sign_module(const struct signer *signer, int module_fd, struct text *
 		r = compress_text(signer->begin.compression, &content, error);
 	if (r < 0)
 		return r;
-	*ret_content = content;
-	content = (struct text){ 0 };
-	return 0;
-}
-
-static int sign_file(struct signer *signer, const struct signer_file *file, int module_fd,
-		     struct signer_verdict *ret_verdict, struct error **error)
-{
-	struct signer_result *result = &signer->results[signer->done];
-	cleanup_text struct text content = { 0 };
-	struct checker_verdict verdict;
-	int r;
-
-	r = file_check(signer, file, &result->file, error);
-	if (r == 0)
-		r = digest_file(module_fd, &result->unsigned_digest, error);
-	if (r == 0)
-		r = check_module(signer, file->built_name, module_fd, &verdict, error);
-	if (r == 0)
-		r = sign_module(signer, module_fd, &content, error);
-	if (r < 0)
-		return r;
 	result->file.size = content.length;
 	signer->bytes += content.length;
 	if (signer->bytes > HELD_MAXIMUM)
 		return error_set(error, EFBIG, "the modules are too large to be signed together");
 	r = digest_bytes(content.data, content.length, &result->file.digest, error);
-	if (r == 0)
-		r = memfd_from_bytes("signed-module", content.data, content.length, &result->fd,
-				     error);
 	if (r < 0)
 		return r;
-	*ret_verdict = (struct signer_verdict){
-		.unsigned_digest = result->unsigned_digest,
-		.imports = verdict.imports,
-		.warnings = verdict.warnings,
-	};
-	memcpy(ret_verdict->vermagic, verdict.vermagic, sizeof(ret_verdict->vermagic));
-	memcpy(ret_verdict->license, verdict.license, sizeof(ret_verdict->license));
-	memcpy(ret_verdict->text, verdict.text, sizeof(ret_verdict->text));
-	return 0;
-}
-
-static int handle_file(void *context, int socket, struct message *message, struct error **error)
-{
-	struct signer *signer = context;
-	struct signer_verdict verdict;
-	struct signer_file file;
-	int r;
-
-	memcpy(&file, message->payload, sizeof(file));
-	r = sign_file(signer, &file, message->fds[0], &verdict, error);
-	if (r < 0)
-		return refuse(signer, r, error);
-	if (++signer->done == signer->begin.count)
-		signer->state = STATE_FINISH;
-	return message_reply(socket, &verdict, sizeof(verdict), NULL, 0, error);
+	return memfd_from_bytes("signed-module", content.data, content.length, &result->fd, error);
 }
 
 static int audit_lines(const struct signer *signer, const struct ticket *ticket,
 		       struct text *ret_lines)
 {
-	for (uint32_t i = 0; i < signer->done; i++) {
+	for (uint32_t i = 0; i < ticket->file_count; i++) {
 		const struct signer_result *result = &signer->results[i];
 		char before[DIGEST_HEX_SIZE], after[DIGEST_HEX_SIZE];
 		int r;
 
-		digest_to_hex(&result->unsigned_digest, before);
+		digest_to_hex(&result->verdict.unsigned_digest, before);
 		digest_to_hex(&result->file.digest, after);
 		r = text_append_format(ret_lines, "%" PRIu64 " %" PRIu64 " %s %s %s %s %s %s %s\n",
 				       ticket->issued, ticket->serial, ticket->module,
@@ -333,7 +321,7 @@ static int make_ticket(const struct signer *signer, uint64_t serial, uint64_t no
 	cleanup_ticket struct ticket ticket = { .serial = serial,
 						.issued = now,
 						.source = signer->begin.source,
-						.file_count = signer->done };
+						.file_count = signer->received };
 	cleanup_text struct text lines = { 0 };
 	cleanup_close int fd = -1;
 	int r;
@@ -342,10 +330,10 @@ static int make_ticket(const struct signer *signer, uint64_t serial, uint64_t no
 	memcpy(ticket.version, signer->begin.version, sizeof(ticket.version));
 	memcpy(ticket.kernel, signer->begin.kernel, sizeof(ticket.kernel));
 	memcpy(ticket.architecture, signer->begin.architecture, sizeof(ticket.architecture));
-	ticket.files = calloc(signer->done, sizeof(*ticket.files));
+	ticket.files = calloc(ticket.file_count, sizeof(*ticket.files));
 	if (!ticket.files)
 		return error_set(error, ENOMEM, "out of memory");
-	for (uint32_t i = 0; i < signer->done; i++)
+	for (uint32_t i = 0; i < ticket.file_count; i++)
 		ticket.files[i] = signer->results[i].file;
 	r = ticket_issue(&ticket, signer->keys.ticket_key, &fd, error);
 	if (r < 0)
@@ -364,11 +352,16 @@ static int handle_finish(void *context, int socket, struct message *message, str
 	struct signer *signer = context;
 	struct signer_ticket reply = { 0 };
 	cleanup_close int fd = -1;
-	uint64_t now = (uint64_t)time(NULL);
+	uint64_t now;
 	int r;
 
 	(void)message;
-	r = audit_begin(signer->audit_fd, now, &reply.serial, error);
+	r = check_modules(signer, error);
+	for (uint32_t i = 0; r == 0 && i < signer->received; i++)
+		r = sign_module(signer, &signer->results[i], error);
+	now = (uint64_t)time(NULL);
+	if (r == 0)
+		r = audit_begin(signer->audit_fd, now, &reply.serial, error);
 	if (r == 0) {
 		r = make_ticket(signer, reply.serial, now, &fd, error);
 		audit_end(signer->audit_fd);
@@ -399,6 +392,7 @@ static int handle_fetch(void *context, int socket, struct message *message, stru
 	memcpy(reply.name, result->file.name, sizeof(reply.name));
 	reply.size = result->file.size;
 	reply.digest = result->file.digest;
+	reply.verdict = result->verdict;
 	fd = TAKE_FD(result->fd);
 	if (++signer->fetched == signer->begin.count)
 		end_signing(signer);

@@ -15,15 +15,16 @@
 
 /* A kernel the launcher opened for us. */
 struct signer_kernel {
-	char *release;	    /* owned */
-	struct text config; /* of .config */
-	int symvers_fd;	    /* sealed memfd of Module.symvers */
+	char *release;	     /* owned */
+	struct text config;  /* of .config */
+	struct text symvers; /* of Module.symvers */
 };
 
-/* One finished file. */
+/* One file: as it came, and from FINISH on as it is signed and compressed. */
 struct signer_result {
+	char built_name[TICKET_NAME];
 	struct ticket_file file;
-	struct digest unsigned_digest;
+	struct signer_verdict verdict;
 	int fd; /* sealed memfd; -1 once fetched */
 };
 
@@ -42,9 +43,9 @@ struct signer {
 	const char *hash; /* that this kernel can verify */
 	struct approval approval;
 	struct signer_result *results; /* begin.count of them */
-	uint32_t done;		       /* files signed */
+	uint32_t received;	       /* files */
 	uint32_t fetched;
-	uint64_t bytes; /* held in results */
+	uint64_t bytes; /* of finished files, held in results */
 };
 
 /* Reads .config and Module.symvers below headers_fd; release is copied. */

@@ -110,10 +110,8 @@ static int run(int argc, char **argv, struct signer *signer, const struct log *l
 	arguments.keys_fd = close_fd(arguments.keys_fd);
 	if (signer->keys.made)
 		log_info(log, "made a new key to sign modules with; where Secure Boot is on, enrol "
-			      "its certificate: mokutil --import module.crt");
-	if (arguments.ready_fd >= 0 && write(arguments.ready_fd, "", 1) != 1)
-		return error_set_errno(error, errno, "--ready");
-	arguments.ready_fd = close_fd(arguments.ready_fd);
+			      "its certificate, keys/module.crt in the state directory: "
+			      "mokutil --import module.crt");
 	r = jail_enter((uid_t)arguments.uid, error);
 	if (r < 0)
 		return r;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What the orchestrator may ask the signer, over lib/base/message. In order: one BEGIN, count
- * FILEs, one FINISH, count FETCHes; then the next BEGIN. A refusal ends that signing: BEGIN is
+ * FILEs, one FINISH, count FETCHes; then the next BEGIN. Nothing is checked before all are there,
+ * so files may use each other's exports whatever their order. A refusal ends that signing: BEGIN is
  * next. error_code(): 32 will not load, 33 signing failed, 36 no approval covers it or policy
  * objects.
  */
@@ -10,13 +11,13 @@
 
 #include <stdint.h>
 
+#include "checker/checker.h"
 #include "lib/artifacts/ticket.h"
 #include "lib/base/message.h"
 
 enum signer_request {
 	SIGNER_BEGIN = MESSAGE_FIRST_REQUEST, /* struct signer_begin; reply: nothing */
-	SIGNER_FILE,   /* struct signer_file, 1 fd: unsigned, stripped .ko; reply: struct
-			  signer_verdict */
+	SIGNER_FILE,   /* struct signer_file, 1 fd: unsigned, stripped .ko; reply: nothing */
 	SIGNER_FINISH, /* nothing; reply: struct signer_ticket, 1 fd: the ticket */
 	SIGNER_FETCH,  /* struct signer_fetch; reply: struct signer_signed, 1 fd: signed, compressed
 			*/
@@ -34,18 +35,14 @@ struct signer_begin {
 
 struct signer_file {
 	char built_name[TICKET_NAME]; /* the module's own name, as approved: "ddcci-backlight" */
-	char name[TICKET_NAME];	      /* destination name, stem: "ddcci-backlight" */
+	char name[TICKET_NAME];	      /* destination name, stem; approved as well */
 	char directory[TICKET_DIRECTORY];
 };
 
 /* The checker's word on one file that passed. One that failed is a MESSAGE_ERROR. */
 struct signer_verdict {
 	struct digest unsigned_digest;
-	uint32_t imports;  /* undefined symbols resolved */
-	uint32_t warnings; /* count */
-	char vermagic[256];
-	char license[64];
-	char text[1024]; /* "will load", or the warnings, a line each; sanitised */
+	struct checker_verdict checker; /* text: "will load", or the warnings, a line each */
 };
 
 struct signer_ticket {
@@ -62,6 +59,7 @@ struct signer_signed {
 	char name[TICKET_NAME]; /* with suffix: "demo.ko.xz" */
 	uint64_t size;
 	struct digest digest;
+	struct signer_verdict verdict;
 };
 
 #endif

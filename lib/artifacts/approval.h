@@ -21,7 +21,7 @@ struct approval {
 	char version[TICKET_NAME];
 	struct digest source;
 	char kernels[TICKET_NAME];  /* fnmatch(3) pattern */
-	char (*files)[TICKET_NAME]; /* owned; built names */
+	char (*files)[TICKET_NAME]; /* owned; names built and installed under */
 	uint32_t file_count;
 };
 

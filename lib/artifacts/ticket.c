@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Writing, signing, verifying and reading tickets. Linked into the signer and the installer. Before
- * the signature is verified nothing of a ticket is looked at; after it, every field still is: the
- * signer may have been asked for nonsense by a taken-over orchestrator.
+ * Verifying and reading tickets. Before the signature is verified nothing of a ticket is looked at;
+ * after it, every field still is: the signer may have been asked for nonsense by a taken-over
+ * orchestrator.
  */
 #include "lib/artifacts/ticket.h"
 
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "lib/artifacts/ticket_internal.h"
 #include "lib/base/memfd.h"
 #include "lib/base/message.h"
 #include "lib/base/text.h"
 
-#define MAGIC "kmodbox-ticket-1"
-#define MAGIC_SIZE 16
-#define SIGNATURE_SIZE 64
-#define HEAD_SIZE (MAGIC_SIZE + 8 + 8 + 3 * TICKET_NAME + TICKET_ARCHITECTURE + DIGEST_SIZE + 4 + 4)
+#define HEAD_SIZE                                                                                  \
+	(TICKET_MAGIC_SIZE + 8 + 8 + 3 * TICKET_NAME + TICKET_ARCHITECTURE + DIGEST_SIZE + 4 + 4)
 #define FILE_SIZE (TICKET_NAME + TICKET_DIRECTORY + 8 + DIGEST_SIZE)
 
-_Static_assert(HEAD_SIZE + TICKET_FILES * FILE_SIZE + SIGNATURE_SIZE <= TICKET_MAXIMUM,
+_Static_assert(HEAD_SIZE + TICKET_FILES * FILE_SIZE + TICKET_SIGNATURE_SIZE <= TICKET_MAXIMUM,
 	       "the largest ticket fits");
 
 void ticket_clear(struct ticket *ticket)
@@ -28,8 +27,7 @@ void ticket_clear(struct ticket *ticket)
 	*ticket = (struct ticket){ 0 };
 }
 
-/* Below one of the three directories that out-of-tree modules go to, and nowhere else. */
-static bool directory_is_allowed(const char *directory)
+bool ticket_directory_is_allowed(const char *directory)
 {
 	static const char *const tops[] = { "updates", "extra", "kernel" };
 
@@ -73,7 +71,7 @@ static int check_files(const struct ticket *ticket, struct error **error)
 		if (!MESSAGE_STRING_IS_VALID(file->name) || !file_name_is_allowed(file->name))
 			return bad_field(error, "file name");
 		if (!MESSAGE_STRING_IS_VALID(file->directory) ||
-		    !directory_is_allowed(file->directory))
+		    !ticket_directory_is_allowed(file->directory))
 			return bad_field(error, "directory");
 		for (uint32_t j = 0; j < i; j++)
 			if (string_equal(ticket->files[j].name, file->name) &&
@@ -83,7 +81,7 @@ static int check_files(const struct ticket *ticket, struct error **error)
 	return 0;
 }
 
-static int check_ticket(const struct ticket *ticket, struct error **error)
+int ticket_check(const struct ticket *ticket, struct error **error)
 {
 	if (!MESSAGE_STRING_IS_VALID(ticket->module) || !name_is_safe(ticket->module))
 		return bad_field(error, "module name");
@@ -96,65 +94,6 @@ static int check_ticket(const struct ticket *ticket, struct error **error)
 	return check_files(ticket, error);
 }
 
-/* Appending fails for want of memory only. */
-static int write_ticket(struct text *text, const struct ticket *ticket)
-{
-	if (text_append(text, MAGIC, MAGIC_SIZE) || text_append_u64(text, ticket->serial) ||
-	    text_append_u64(text, ticket->issued) ||
-	    text_append(text, ticket->module, TICKET_NAME) ||
-	    text_append(text, ticket->version, TICKET_NAME) ||
-	    text_append(text, ticket->kernel, TICKET_NAME) ||
-	    text_append(text, ticket->architecture, TICKET_ARCHITECTURE) ||
-	    text_append(text, ticket->source.bytes, DIGEST_SIZE) ||
-	    text_append_u32(text, ticket->file_count) || text_append_u32(text, 0))
-		return -ENOMEM;
-	for (uint32_t i = 0; i < ticket->file_count; i++) {
-		const struct ticket_file *file = &ticket->files[i];
-
-		if (text_append(text, file->name, TICKET_NAME) ||
-		    text_append(text, file->directory, TICKET_DIRECTORY) ||
-		    text_append_u64(text, file->size) ||
-		    text_append(text, file->digest.bytes, DIGEST_SIZE))
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-int ticket_issue(const struct ticket *ticket, struct evp_pkey_st *key, int *ret_fd,
-		 struct error **error)
-{
-	cleanup_text struct text text = { 0 };
-	uint8_t signature[SIGNATURE_SIZE];
-	size_t size = sizeof(signature);
-	EVP_MD_CTX *context;
-	int result;
-
-	result = check_ticket(ticket, error);
-	if (result < 0)
-		return result;
-	if (EVP_PKEY_get_id(key) != EVP_PKEY_ED25519)
-		return error_set(error, EINVAL, "the ticket key is not an Ed25519 key");
-	result = write_ticket(&text, ticket);
-	if (result < 0)
-		return error_set_errno(error, -result, "cannot write the ticket");
-	context = EVP_MD_CTX_new();
-	if (!context)
-		return error_set_errno(error, ENOMEM, "cannot sign the ticket");
-	/* No digest is named: Ed25519 hashes by itself and signs in one go,
-	 * EVP_SIGNATURE-ED25519(7). */
-	result = EVP_DigestSignInit(context, NULL, NULL, NULL, key);
-	if (result == 1)
-		result = EVP_DigestSign(context, signature, &size, (const uint8_t *)text.data,
-					text.length);
-	EVP_MD_CTX_free(context);
-	if (result != 1 || size != sizeof(signature))
-		return error_set(error, EIO, "cannot sign the ticket: OpenSSL refused the key");
-	result = text_append(&text, signature, sizeof(signature));
-	if (result < 0)
-		return error_set_errno(error, -result, "cannot write the ticket");
-	return memfd_from_bytes("kmodbox-ticket", text.data, text.length, ret_fd, error);
-}
-
 static int verify_signature(const uint8_t *bytes, size_t size, const uint8_t raw_public_key[32],
 			    struct error **error)
 {
@@ -165,8 +104,9 @@ static int verify_signature(const uint8_t *bytes, size_t size, const uint8_t raw
 	if (key && context)
 		result = EVP_DigestVerifyInit(context, NULL, NULL, NULL, key);
 	if (result == 1)
-		result = EVP_DigestVerify(context, bytes + size - SIGNATURE_SIZE, SIGNATURE_SIZE,
-					  bytes, size - SIGNATURE_SIZE);
+		result = EVP_DigestVerify(context, bytes + size - TICKET_SIGNATURE_SIZE,
+					  TICKET_SIGNATURE_SIZE, bytes,
+					  size - TICKET_SIGNATURE_SIZE);
 	EVP_MD_CTX_free(context);
 	EVP_PKEY_free(key);
 	if (result != 1)
@@ -177,7 +117,7 @@ static int verify_signature(const uint8_t *bytes, size_t size, const uint8_t raw
 	return 0;
 }
 
-/* A size is fixed for every field, so a field is copied whole and judged later by check_ticket().
+/* A size is fixed for every field, so a field is copied whole and judged later by ticket_check().
  */
 static void read_field(struct cursor *cursor, void *field, size_t size)
 {
@@ -209,10 +149,10 @@ static int read_ticket(const uint8_t *bytes, size_t size, struct ticket *ticket,
 		       struct error **error)
 {
 	struct cursor cursor = { .data = bytes, .length = size };
-	const uint8_t *magic = cursor_bytes(&cursor, MAGIC_SIZE);
+	const uint8_t *magic = cursor_bytes(&cursor, TICKET_MAGIC_SIZE);
 	int result;
 
-	if (!magic || memcmp(magic, MAGIC, MAGIC_SIZE) != 0)
+	if (!magic || memcmp(magic, TICKET_MAGIC, TICKET_MAGIC_SIZE) != 0)
 		return bad_field(error, "first bytes");
 	ticket->serial = cursor_u64(&cursor);
 	ticket->issued = cursor_u64(&cursor);
@@ -229,7 +169,7 @@ static int read_ticket(const uint8_t *bytes, size_t size, struct ticket *ticket,
 		return result;
 	if (cursor.failed || cursor.offset != cursor.length)
 		return bad_field(error, "length");
-	return check_ticket(ticket, error);
+	return ticket_check(ticket, error);
 }
 
 int ticket_verify(int fd, const uint8_t raw_public_key[32], struct ticket *ret_ticket,
@@ -242,12 +182,12 @@ int ticket_verify(int fd, const uint8_t raw_public_key[32], struct ticket *ret_t
 
 	if (result < 0)
 		return result;
-	if (size < HEAD_SIZE + FILE_SIZE + SIGNATURE_SIZE)
+	if (size < HEAD_SIZE + FILE_SIZE + TICKET_SIGNATURE_SIZE)
 		result = bad_field(error, "length");
 	if (result == 0)
 		result = verify_signature(bytes, size, raw_public_key, error);
 	if (result == 0)
-		result = read_ticket(bytes, size - SIGNATURE_SIZE, &ticket, error);
+		result = read_ticket(bytes, size - TICKET_SIGNATURE_SIZE, &ticket, error);
 	memfd_unmap(bytes, size);
 	if (result < 0)
 		return result;

@@ -15,6 +15,7 @@
 #ifndef KMODBOX_ARTIFACTS_TICKET_H
 #define KMODBOX_ARTIFACTS_TICKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,6 +48,9 @@ struct ticket {
 };
 
 struct evp_pkey_st; /* EVP_PKEY */
+
+/* Below one of the three directories that out-of-tree modules go to, and nowhere else. */
+bool ticket_directory_is_allowed(const char *directory);
 
 /* The signed bytes as a sealed memfd. */
 int ticket_issue(const struct ticket *ticket, struct evp_pkey_st *key, int *ret_fd,

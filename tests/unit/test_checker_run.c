@@ -220,8 +220,8 @@ static int run(int checker_fd, const char *name, const void *module, size_t size
 	assert_int_equal(memfd_from_bytes("module", module, size, &module_fd, NULL), 0);
 	assert_int_equal(
 		memfd_from_bytes("symvers", symvers, sizeof(symvers) - 1, &symvers_fd, NULL), 0);
-	return checker_run_within(checker_fd, module_fd, symvers_fd, &facts, milliseconds, verdict,
-				  exports, error);
+	return checker_run(checker_fd, module_fd, symvers_fd, &facts, milliseconds, verdict,
+			   exports, error);
 }
 
 /* The real program gives the verdict that the function gives, whatever the bytes are. */
@@ -270,7 +270,8 @@ static void test_real_checker_wants_seals(void **state)
 	}
 	assert_int_equal(memfd_new("module", &module_fd, NULL), 0);
 	assert_int_equal(memfd_from_bytes("symvers", "", 0, &symvers_fd, NULL), 0);
-	assert_int_equal(checker_run(checker_fd, module_fd, symvers_fd, &facts, &verdict, &error),
+	assert_int_equal(checker_run(checker_fd, module_fd, symvers_fd, &facts,
+				     CHECKER_MILLISECONDS, &verdict, NULL, &error),
 			 -EIO);
 	assert_non_null(error);
 }
