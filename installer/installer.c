@@ -66,11 +66,18 @@ int installer_check_target(const struct installer *installer, bool kernel, struc
 		       name_is_safe(target->architecture);
 	for (size_t i = 0; kernel && good && i < ARRAY_SIZE(reserved); i++)
 		good = !string_equal(target->kernel, reserved[i]);
-	return good ? 0
-		    : installer_refuse(
-			      error, EXIT_INSTALL_REFUSED, EINVAL,
-			      "the name of a module, version, kernel or architecture cannot "
-			      "be accepted; letters, digits and _.+~:- can");
+	if (!good)
+		return installer_refuse(
+			error, EXIT_INSTALL_REFUSED, EINVAL,
+			"the name of a module, version, kernel or architecture cannot "
+			"be accepted; letters, digits and _.+~:- can");
+	if ((installer->only_module && !string_equal(target->module, installer->only_module)) ||
+	    (installer->only_version && !string_equal(target->version, installer->only_version)) ||
+	    (target->force && !installer->may_force))
+		return installer_refuse(error, EXIT_INSTALL_REFUSED, EPERM,
+					"%s/%s: this was not asked for on the command line",
+					target->module, target->version);
+	return 0;
 }
 
 bool installer_exists(const struct installer *installer, enum tree tree, const char *path)

@@ -197,6 +197,10 @@ enum option_number {
 	OPTION_DKMS_PATH,
 	OPTION_SOURCE_PATH,
 	OPTION_INSTALL_PATH,
+	OPTION_MODULE,
+	OPTION_VERSION,
+	OPTION_MAY_FORCE,
+	OPTION_MAY_WRITE_SOURCE,
 	OPTION_COUNT,
 };
 static const struct option long_options[] = {
@@ -212,6 +216,11 @@ static const struct option long_options[] = {
 	{ "dkms-path", required_argument, NULL, OPTION_DKMS_PATH },
 	{ "source-path", required_argument, NULL, OPTION_SOURCE_PATH },
 	{ "install-path", required_argument, NULL, OPTION_INSTALL_PATH },
+	/* What the run is about: nothing else may be asked for. */
+	{ "module", required_argument, NULL, OPTION_MODULE },
+	{ "version", required_argument, NULL, OPTION_VERSION },
+	{ "may-force", no_argument, NULL, OPTION_MAY_FORCE },
+	{ "may-write-source", no_argument, NULL, OPTION_MAY_WRITE_SOURCE },
 	{ 0 },
 };
 
@@ -231,7 +240,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments, s
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) >= 0) {
 		if (option == '?')
 			return error_set(error, EINVAL, "unknown option");
-		arguments->texts[option] = optarg;
+		arguments->texts[option] = optarg ? optarg : "yes";
 		if (option > OPTION_LAST_FD || string_equal(optarg, "-1"))
 			continue;
 		if (parse_u64(optarg, INT_MAX, &value) < 0 ||
@@ -260,6 +269,10 @@ static int prepare(struct installer *installer, const struct arguments *argument
 	installer->trees.paths[TREE_DKMS] = arguments->texts[OPTION_DKMS_PATH];
 	installer->trees.paths[TREE_SOURCE] = arguments->texts[OPTION_SOURCE_PATH];
 	installer->trees.paths[TREE_INSTALL] = arguments->texts[OPTION_INSTALL_PATH];
+	installer->only_module = arguments->texts[OPTION_MODULE];
+	installer->only_version = arguments->texts[OPTION_VERSION];
+	installer->may_force = arguments->texts[OPTION_MAY_FORCE];
+	installer->may_write_source = arguments->texts[OPTION_MAY_WRITE_SOURCE];
 	if (arguments->fds[OPTION_KEY] >= 0) {
 		if (pread(arguments->fds[OPTION_KEY], key, 32, 0) != 32)
 			return error_set(error, EINVAL, "the ticket key is not of 32 bytes");
@@ -293,8 +306,9 @@ int main(int argc, char **argv)
 		/* Whoever asks first is told why nothing can be done. */
 		cleanup_message struct message message = { .fd_count = 0 };
 
-		if (message_receive(arguments.fds[OPTION_SOCKET], &message, NULL) == 0)
-			(void)!message_reply_error(arguments.fds[OPTION_SOCKET], error);
+		if (message_receive(arguments.fds[OPTION_SOCKET], &message, NULL) == 0 &&
+		    message_reply_error(arguments.fds[OPTION_SOCKET], error) == 0)
+			_exit(EXIT_INFRASTRUCTURE);
 		_exit(report(error));
 	}
 	r = serve(&installer, arguments.fds[OPTION_SOCKET], arguments.verb, &error);

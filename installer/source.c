@@ -25,9 +25,14 @@ int source_add(struct installer *installer, struct message *message,
 	memcpy(add, message->payload, sizeof(*add));
 	memcpy(target->module, add->module, sizeof(target->module));
 	memcpy(target->version, add->version, sizeof(target->version));
+	target->force = add->force;
 	r = installer_check_target(installer, false, error);
 	if (r < 0)
 		return r;
+	if (add->write_source && !installer->may_write_source)
+		return installer_refuse(error, EXIT_INSTALL_REFUSED, EPERM,
+					"%s/%s: its source was not asked to be written",
+					add->module, add->version);
 	if (add->count == 0 || add->count > TICKET_FILES)
 		return installer_refuse(error, EXIT_INSTALL_REFUSED, EINVAL,
 					"%s/%s: an approval names 1 to %u module files, not %u",

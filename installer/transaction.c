@@ -94,7 +94,7 @@ static int join_tree(struct transaction *transaction, enum tree tree, struct err
 		r = open_beneath(trees->fds[tree], path, O_RDONLY | O_DIRECTORY, 0,
 				 &transaction->stage_fds[tree], error);
 	if (r < 0)
-		return transaction_staged(transaction, tree, r, error);
+		return r;
 	if (!name || !path_is_safe(name + 1, strlen(name + 1)))
 		name = "/?";
 	return journal_add(transaction, OPERATION_TREE, tree, 0, name + 1, error);

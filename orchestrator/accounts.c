@@ -32,8 +32,9 @@ static int check_subordinate(const char *path, struct error **error)
 			continue;
 		*count++ = '\0';
 		count[strcspn(count, "\n")] = '\0';
+		/* A range may be written longer than there are uids. */
 		if (parse_u64(first + 1, UINT32_MAX, &start) < 0 ||
-		    parse_u64(count, UINT32_MAX, &length) < 0)
+		    parse_u64(count, INT64_MAX, &length) < 0)
 			continue;
 		if (start < RESERVED_FIRST + RESERVED_COUNT && start + length > RESERVED_FIRST)
 			return error_set(error, EEXIST,

@@ -39,7 +39,7 @@ static int deliver(struct build *build, const struct digest *headers, struct err
 					     record_fd, error);
 	for (size_t i = 0; r == 0 && i < set.count; i++)
 		log_info(orchestrator->log, "  %s: %s, signed (%s)", set.files[i].result.name,
-			 set.files[i].verdict.text, set.ticket.hash);
+			 set.files[i].result.verdict.checker.text, set.ticket.hash);
 	return r;
 }
 

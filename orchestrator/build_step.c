@@ -226,8 +226,8 @@ static int judge(struct build *build, const char *what, struct error **error)
 static int run_make(struct build *build, struct view *view, const struct environment *environment,
 		    struct error **error)
 {
-	const char *const argv[] = { "/bin/bash",  "--norc",  "--noprofile",  "-c",
-				     build_script, "kmodbox", build->command, NULL };
+	const char *const argv[] = { "/bin/bash",  "--norc", "--noprofile",  "-c",
+				     build_script, "build",  build->command, NULL };
 	struct sandbox_spec spec = build->orchestrator->sandbox;
 
 	spec.argv = argv;

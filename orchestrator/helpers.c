@@ -21,6 +21,11 @@ static void add(struct helper *helper, char *text)
 	helper->arguments[helper->argument_count++] = text;
 }
 
+void helper_flag(struct helper *helper, const char *option)
+{
+	add(helper, strdup(option));
+}
+
 void helper_text(struct helper *helper, const char *option, const char *value)
 {
 	add(helper, strdup(option));

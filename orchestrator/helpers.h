@@ -23,6 +23,7 @@ struct helper {
 	bool failed;
 };
 
+void helper_flag(struct helper *helper, const char *option);
 void helper_text(struct helper *helper, const char *option, const char *value);
 void helper_number(struct helper *helper, const char *option, unsigned long value);
 /* Nothing is added for -1. */

@@ -3,6 +3,7 @@
  * kmodbox: reads the command line and hands on. A new verb is one file and one line in this table.
  * Verbs that change nothing (status, sandbox, help) need no other process of ours.
  */
+#include <signal.h>
 #include <stdio.h>
 
 #include "orchestrator/launcher.h"
@@ -95,6 +96,8 @@ int main(int argc, char **argv)
 	struct options options;
 	int code;
 
+	/* Whoever starts us may ignore it, and then no child could be waited for. */
+	(void)sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 	if (options_parse(argc, argv, &options, &error) < 0) {
 		log_error(&log, error);
 		return error_code(error) ? error_code(error) : EXIT_USAGE;

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -300,6 +301,14 @@ static int start_installer(struct launch *launch, struct error **error)
 	helper_fd(&helper, "--ledger", ledger_fd);
 	helper_fd(&helper, "--ticket-key", key_fd);
 	helper_fd(&helper, "--depmod", depmod[0]);
+	if (launch->part.options->module)
+		helper_text(&helper, "--module", launch->part.options->module);
+	if (launch->part.options->version)
+		helper_text(&helper, "--version", launch->part.options->version);
+	if (launch->part.options->force)
+		helper_flag(&helper, "--may-force");
+	if (launch->part.options->archive || launch->part.options->source)
+		helper_flag(&helper, "--may-write-source");
 	r = helper_start(&helper, &launch->installer, error);
 out:
 	(void)close_fd(depmod[0]);
@@ -436,11 +445,23 @@ static void close_all(struct launch *launch)
 	free(launch->depmod_tree);
 }
 
+/* A package of many modules is that many memfds, twice. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int prepare(struct launch *launch, struct error **error)
 {
 	sigset_t signals;
 	int r;
 
+	raise_descriptor_limit();
 	/* From here on a signal waits until await_all() or the orchestrator looks at it. */
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGINT);

@@ -77,7 +77,8 @@ static int choose_all(const struct options *options, struct places *places, stru
 	if (r < 0)
 		return r;
 	installed =
-		format_string("%s/lib/modules", options->kernel_root ? places->kernel_root : "");
+		format_string("%s/lib/modules",
+			      string_equal(places->kernel_root, "/") ? "" : places->kernel_root);
 	if (!installed)
 		return error_set_errno(error, ENOMEM, "places");
 	r = choose(options->dkms_tree, "/var/lib/dkms", base, "dkms", &places->dkms_tree, error);
