@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Source archives, good and hostile, through kmodbox-unpack: once as a plain program (so that the
  * sanitizers see it too) and once the way it is used, in its sandbox.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * dkms.conf as data: what the answer of the evaluation may say (records made by hand), and what
  * comes of real files, good and hostile, that bash evaluates in its sandbox.

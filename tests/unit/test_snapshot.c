@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Snapshots: one tree, one serialisation; and no other stream is ever taken for one. */
 #include <errno.h>
 #include <fcntl.h>

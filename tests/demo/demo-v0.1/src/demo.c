@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The smallest useful kernel module: says hello and goodbye, and has one parameter. */
 #include <linux/init.h>
 #include <linux/module.h>
