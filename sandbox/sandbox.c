@@ -323,7 +323,8 @@ static void collect_status(struct run *run)
 	 * system time, which are kept by other means, are just below the limit.
 	 */
 	cpu = (uint64_t)(result->usage.ru_utime.tv_sec + result->usage.ru_stime.tv_sec);
-	cpu += (uint64_t)(result->usage.ru_utime.tv_usec + result->usage.ru_stime.tv_usec + 100000) /
+	cpu += (uint64_t)(result->usage.ru_utime.tv_usec + result->usage.ru_stime.tv_usec +
+			  100000) /
 	       1000000;
 	if (cpu >= limits->cpu_seconds ||
 	    (result->end == SANDBOX_SIGNALLED && result->status == SIGXCPU))
