@@ -38,7 +38,7 @@ static int check_subordinate(const char *path, struct error **error)
 			continue;
 		if (start < RESERVED_FIRST + RESERVED_COUNT && start + length > RESERVED_FIRST)
 			return error_set(error, EEXIST,
-					 "%s gives away uids %u to %u, which kmodbox keeps for its "
+					 "%s gives away ids %u to %u, which kmodbox keeps for its "
 					 "sandboxes",
 					 path, RESERVED_FIRST, RESERVED_FIRST + RESERVED_COUNT - 1);
 	}
@@ -47,6 +47,8 @@ static int check_subordinate(const char *path, struct error **error)
 
 static int check_reserved(struct error **error)
 {
+	int r;
+
 	for (uid_t uid = RESERVED_FIRST; uid < RESERVED_FIRST + RESERVED_COUNT; uid++) {
 		const struct passwd *entry = getpwuid(uid);
 
@@ -58,7 +60,8 @@ static int check_reserved(struct error **error)
 				(unsigned)uid, entry->pw_name, RESERVED_FIRST,
 				RESERVED_FIRST + RESERVED_COUNT - 1);
 	}
-	return check_subordinate("/etc/subuid", error);
+	r = check_subordinate("/etc/subuid", error);
+	return r < 0 ? r : check_subordinate("/etc/subgid", error);
 }
 
 int accounts_choose(struct accounts *ret_accounts, struct error **error)
