@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -51,7 +52,8 @@ static const struct {
 	CONSTANT(PR_GET_SECCOMP),    CONSTANT(PR_CAPBSET_READ),	 CONSTANT(PR_SET_VMA),
 	CONSTANT(ADDR_NO_RANDOMIZE), CONSTANT(TCGETS),		 CONSTANT(TIOCGWINSZ),
 	CONSTANT(FIONREAD),	     CONSTANT(FIONBIO),		 CONSTANT(FIOCLEX),
-	CONSTANT(FIONCLEX),	     CONSTANT(AF_UNIX),
+	CONSTANT(FIONCLEX),	     CONSTANT(AF_UNIX),		 CONSTANT(SOCK_DGRAM),
+	CONSTANT(F_SETLEASE),	     CONSTANT(F_NOTIFY),	 CONSTANT(RLIMIT_CORE),
 };
 
 struct reader {
@@ -71,12 +73,15 @@ static int complain(const struct reader *reader, struct error **error, const cha
 static bool parse_number(const char *token, uint32_t *ret_value)
 {
 	unsigned base = token[0] == '0' ? token[1] == 'x' ? 16 : 8 : 10;
+	const char *digits = base == 16 ? token + 2 : token;
 	uint64_t value = 0;
 
-	for (const char *c = base == 16 ? token + 2 : token; *c; c++) {
+	if (!*digits)
+		return false;
+	for (const char *c = digits; *c; c++) {
 		unsigned digit = *c >= 'a' ? (unsigned)(*c - 'a') + 10 : (unsigned)(*c - '0');
 
-		if (digit >= base)
+		if (digit >= base || (*c > '9' && *c < 'a'))
 			return false;
 		value = value * base + digit;
 		if (value > UINT32_MAX)
@@ -92,6 +97,8 @@ static int parse_value(const struct reader *reader, char *token, uint32_t *ret_v
 {
 	uint32_t value = 0;
 
+	if (token[strspn(token, "|")] == '\0')
+		return complain(reader, error, "no value in", token);
 	if (token[0] >= '0' && token[0] <= '9') {
 		if (!parse_number(token, ret_value))
 			return complain(reader, error, "not a 32-bit number:", token);
@@ -180,6 +187,7 @@ static int parse_line(struct reader *reader, struct error **error)
 		return complain(reader, error, "unknown action", verb);
 	if (reader->token_count < 2)
 		return complain(reader, error, "no system call behind", verb);
+	rule.line = reader->line;
 	if (reader->token_count > 2 && string_equal(reader->tokens[2], "if")) {
 		for (size_t at = 3; at < reader->token_count; at += 4) {
 			if (at > 3 && !string_equal(reader->tokens[at - 1], "and"))
@@ -189,8 +197,10 @@ static int parse_line(struct reader *reader, struct error **error)
 			if (r < 0)
 				return r;
 		}
-		if (rule.condition_count == 0)
-			return complain(reader, error, "no condition behind", "if");
+		/* Nothing may be left over: a lost "and ..." would make the line say more. */
+		if (rule.condition_count == 0 || reader->token_count % 4 != 2)
+			return complain(reader, error, "no condition behind",
+					reader->tokens[reader->token_count - 1]);
 		return add_rule(reader, reader->tokens[1], &rule, error);
 	}
 	for (size_t i = 1; i < reader->token_count; i++) {
@@ -228,6 +238,20 @@ static int parse_text(struct reader *reader, char *text, struct error **error)
 	return 0;
 }
 
+/* What no line decides would fall through to the code of another call. */
+static int check_last_rule(struct reader *reader, size_t number, struct error **error)
+{
+	const struct seccomp_call *call = &reader->policy->calls[number];
+	cleanup_free char *name = NULL;
+
+	if (call->rule_count == 0 || call->rules[call->rule_count - 1].condition_count == 0)
+		return 0;
+	name = seccomp_syscall_resolve_num_arch(seccomp_arch_native(), (int)number);
+	reader->line = call->rules[call->rule_count - 1].line;
+	return complain(reader, error,
+			"the last line about a call must have no condition:", name ? name : "?");
+}
+
 static void policy_free(struct seccomp_policy *policy)
 {
 	if (!policy)
@@ -241,11 +265,16 @@ int seccomp_compile(const char *name, const char *text, size_t length,
 		    struct seccomp_program *ret_program, struct error **error)
 {
 	struct reader reader = { .name = name };
+	const char *nul = memchr(text, '\0', length);
 	cleanup_free char *copy = NULL;
 	int r;
 
-	if (memchr(text, '\0', length))
-		return error_set(error, EINVAL, "%s: not a text file", name);
+	reader.line = 1;
+	for (const char *c = text; nul && c < nul; c++)
+		reader.line += *c == '\n';
+	if (nul)
+		return complain(&reader, error, "not a text file:", "NUL byte");
+	reader.line = 0;
 	copy = strndup(text, length);
 	reader.policy = calloc(1, sizeof(*reader.policy));
 	if (!copy || !reader.policy) {
@@ -253,14 +282,8 @@ int seccomp_compile(const char *name, const char *text, size_t length,
 		return error_set_errno(error, ENOMEM, "%s", name);
 	}
 	r = parse_text(&reader, copy, error);
-	for (size_t i = 0; r == 0 && i < SECCOMP_SYSCALLS; i++) {
-		const struct seccomp_call *call = &reader.policy->calls[i];
-
-		if (call->rule_count > 0 && call->rules[call->rule_count - 1].condition_count > 0)
-			r = error_set(error, EINVAL,
-				      "%s: the last line about system call %zu has a condition",
-				      name, i);
-	}
+	for (size_t i = 0; r == 0 && i < SECCOMP_SYSCALLS; i++)
+		r = check_last_rule(&reader, i, error);
 	if (r == 0)
 		r = seccomp_emit(reader.policy, ret_program, error);
 	policy_free(reader.policy);

@@ -28,6 +28,7 @@ struct seccomp_rule {
 	uint32_t action; /* SECCOMP_RET_* */
 	struct seccomp_condition conditions[SECCOMP_CONDITIONS];
 	size_t condition_count;
+	size_t line; /* of the text, for messages */
 };
 
 struct seccomp_call {
