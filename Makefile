@@ -132,7 +132,7 @@ unit-programs: $(unit_programs)
 
 run-tests: all $(unit_programs) $(tool_programs)
 	@$(MAKE) --no-print-directory kernels || echo "tests that need kernel headers will be skipped"
-	$(suites) check unit hostile crash demo
+	KMODBOX_CRASH_COUNT=$${KMODBOX_CRASH_COUNT:-10} $(suites) check unit parity hostile crash demo
 
 test-unit: all $(unit_programs)
 	$(suites) unit

@@ -192,7 +192,8 @@ enum option_number {
 	OPTION_SOCKET = TREE_COUNT, /* below: the trees, by number */
 	OPTION_KEY,
 	OPTION_DEPMOD,
-	OPTION_LAST_FD = OPTION_DEPMOD,
+	OPTION_READY, /* closed when the trees are locked and recovered, or never will be */
+	OPTION_LAST_FD = OPTION_READY,
 	OPTION_VERB,
 	OPTION_DKMS_PATH,
 	OPTION_SOURCE_PATH,
@@ -212,6 +213,7 @@ static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, OPTION_SOCKET },
 	{ "ticket-key", required_argument, NULL, OPTION_KEY },
 	{ "depmod", required_argument, NULL, OPTION_DEPMOD },
+	{ "ready", required_argument, NULL, OPTION_READY },
 	{ "verb", required_argument, NULL, OPTION_VERB },
 	{ "dkms-path", required_argument, NULL, OPTION_DKMS_PATH },
 	{ "source-path", required_argument, NULL, OPTION_SOURCE_PATH },
@@ -278,7 +280,10 @@ static int prepare(struct installer *installer, const struct arguments *argument
 			return error_set(error, EINVAL, "the ticket key is not of 32 bytes");
 		installer->key = key;
 	}
-	r = lock_down(error);
+	r = trees_lock(&installer->trees, error);
+	/* Who waited for another kmodbox ended with the launcher; who has begun finishes. */
+	(void)prctl(PR_SET_PDEATHSIG, 0);
+	r = r < 0 ? r : lock_down(error);
 	return r < 0 ? r : trees_open(&installer->trees, error);
 }
 
@@ -302,6 +307,7 @@ int main(int argc, char **argv)
 	if (parse_arguments(argc, argv, &arguments, &error) < 0)
 		return report(error);
 	r = prepare(&installer, &arguments, key, &error);
+	(void)close_fd(arguments.fds[OPTION_READY]);
 	if (r < 0) {
 		/* Whoever asks first is told why nothing can be done. */
 		cleanup_message struct message message = { .fd_count = 0 };

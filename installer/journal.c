@@ -341,12 +341,10 @@ static int read_id(struct trees *trees, struct error **error)
 	return 0;
 }
 
-int trees_open(struct trees *trees, struct error **error)
+int trees_lock(struct trees *trees, struct error **error)
 {
 	int r = make_directories(trees->fds[TREE_DKMS], OWN, 0755, error);
 
-	trees->unfinished = false;
-	trees->lock_fd = -1;
 	if (r == 0)
 		r = open_beneath(trees->fds[TREE_DKMS], OWN "/lock",
 				 O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600, &trees->lock_fd,
@@ -356,9 +354,16 @@ int trees_open(struct trees *trees, struct error **error)
 	do
 		r = flock(trees->lock_fd, LOCK_EX);
 	while (r < 0 && errno == EINTR);
-	if (r < 0)
-		return error_set_errno(error, errno, "cannot lock the dkms tree");
-	r = read_id(trees, error);
+	return r < 0 ? error_set_errno(error, errno, "cannot lock the dkms tree") : 0;
+}
+
+int trees_open(struct trees *trees, struct error **error)
+{
+	int r = trees->lock_fd < 0 ? trees_lock(trees, error) : 0;
+
+	trees->unfinished = false;
+	if (r == 0)
+		r = read_id(trees, error);
 	return r < 0 ? r : recover(trees, error);
 }
 

@@ -33,12 +33,14 @@ struct trees {
 	int fds[TREE_COUNT];	       /* directories, borrowed; -1: not given */
 	const char *paths[TREE_COUNT]; /* what the caller calls them; NULL: not known */
 	void (*step)(void);	       /* tests: called before each change of a disk; else NULL */
-	int lock_fd;		       /* owned; here and below set by trees_open() */
+	int lock_fd;		       /* owned; -1 until trees_lock(); below: by trees_open() */
 	char id[17];		       /* of this dkms tree, for ever: whose stages are whose */
 	bool unfinished;	       /* a committed transaction waits for the next start */
 };
 
-/* Takes the lock (waits for it), then recovers: carries out what was committed, drops the rest. */
+/* Waits for whoever else works on this dkms tree. */
+int trees_lock(struct trees *trees, struct error **error) must_check;
+/* Locks if that was not done, then recovers: carries out what was committed, drops the rest. */
 int trees_open(struct trees *trees, struct error **error) must_check;
 void trees_close(struct trees *trees);
 

@@ -61,7 +61,7 @@ void helper_named_fd(struct helper *helper, const char *option, const char *name
 	keep_fd(helper, fd);
 }
 
-static _Noreturn void become(const struct helper *helper, int program_fd)
+static _Noreturn void become(const struct helper *helper, int program_fd, pid_t launcher)
 {
 	char *argv[HELPER_ARGUMENTS + 1] = { (char *)(uintptr_t)helper->name };
 	char *environment[] = { (char *)(uintptr_t) "LC_ALL=C", NULL };
@@ -69,6 +69,9 @@ static _Noreturn void become(const struct helper *helper, int program_fd)
 
 	memcpy(argv + 1, helper->arguments, helper->argument_count * sizeof(argv[0]));
 	(void)sigemptyset(&none);
+	/* Whoever must finish what he began takes this back (the installer). */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != launcher)
+		_exit(127);
 	if (setsid() < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0 ||
 	    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		_exit(127);
@@ -84,7 +87,7 @@ static _Noreturn void become(const struct helper *helper, int program_fd)
 int helper_start(struct helper *helper, pid_t *ret_pid, struct error **error)
 {
 	cleanup_close int program_fd = -1;
-	pid_t pid;
+	pid_t pid, launcher;
 	int r;
 
 	if (helper->failed)
@@ -92,11 +95,12 @@ int helper_start(struct helper *helper, pid_t *ret_pid, struct error **error)
 	r = helper_open_program(helper->name, &program_fd, error);
 	if (r < 0)
 		return r;
+	launcher = getpid();
 	pid = fork();
 	if (pid < 0)
 		return error_set_errno(error, errno, "cannot start %s", helper->name);
 	if (pid == 0)
-		become(helper, program_fd);
+		become(helper, program_fd, launcher);
 	*ret_pid = pid;
 	return 0;
 }

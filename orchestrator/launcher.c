@@ -3,6 +3,7 @@
 #include "orchestrator/launcher.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -17,6 +18,8 @@
 #include "orchestrator/helpers.h"
 #include "orchestrator/staging.h"
 #include "sandbox/slot.h"
+
+#define WAIT_MILLISECONDS 500
 
 struct launch {
 	const struct verb_row *row;
@@ -264,6 +267,36 @@ static int start_depmod(struct launch *launch, int socket, struct error **error)
 	return helper_start(&helper, &launch->depmod, error);
 }
 
+/*
+ * Until the installer has the trees to itself and has finished what a crash left: only then does
+ * the state that the orchestrator reads hold until its end.
+ */
+static int await_installer(const struct launch *launch, int ready_fd, struct error **error)
+{
+	struct pollfd ready = { .fd = ready_fd, .events = POLLIN };
+	const struct timespec at_once = { 0 };
+	sigset_t signals;
+	bool told = false;
+
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGHUP);
+	while (poll(&ready, 1, WAIT_MILLISECONDS) == 0) {
+		if (!told)
+			log_info(launch->part.log, "Waiting for another kmodbox that works on %s",
+				 launch->part.places.dkms_tree);
+		told = true;
+		if (sigtimedwait(&signals, NULL, &at_once) < 0)
+			continue;
+		(void)kill(launch->installer, SIGKILL);
+		(void)error_set(error, EINTR, "interrupted while waiting for another kmodbox");
+		error_set_code(*error, EXIT_INTERRUPTED);
+		return -EINTR;
+	}
+	return 0;
+}
+
 static int start_installer(struct launch *launch, struct error **error)
 {
 	cleanup_helper struct helper helper = { .name = "kmodbox-installer" };
@@ -272,6 +305,7 @@ static int start_installer(struct launch *launch, struct error **error)
 	cleanup_close int ledger_fd = -1;
 	cleanup_close int key_fd = -1;
 	int depmod[2] = { -1, -1 };
+	int ready[2] = { -1, -1 };
 	int r;
 
 	r = open_state(launch, "approvals", 0755, &approvals_fd, error);
@@ -287,6 +321,8 @@ static int start_installer(struct launch *launch, struct error **error)
 			r = start_depmod(launch, depmod[1], error);
 		depmod[1] = close_fd(depmod[1]);
 	}
+	if (r == 0 && pipe2(ready, O_CLOEXEC) < 0)
+		r = error_set_errno(error, errno, "pipe");
 	if (r < 0)
 		goto out;
 	helper_fd(&helper, "--socket", launch->installer_side);
@@ -309,8 +345,13 @@ static int start_installer(struct launch *launch, struct error **error)
 		helper_flag(&helper, "--may-force");
 	if (launch->part.options->archive || launch->part.options->source)
 		helper_flag(&helper, "--may-write-source");
+	helper_fd(&helper, "--ready", ready[1]);
 	r = helper_start(&helper, &launch->installer, error);
+	ready[1] = close_fd(ready[1]);
+	if (r == 0)
+		r = await_installer(launch, ready[0], error);
 out:
+	(void)close_fd(ready[0]);
 	(void)close_fd(depmod[0]);
 	return r;
 }

@@ -62,30 +62,6 @@ int text_append_format(struct text *text, const char *format, ...)
 	return text_append(text, string, (size_t)length);
 }
 
-static int append_little_endian(struct text *text, uint64_t value, size_t size)
-{
-	uint8_t bytes[8];
-
-	for (size_t i = 0; i < size; i++)
-		bytes[i] = (uint8_t)(value >> (8 * i));
-	return text_append(text, bytes, size);
-}
-
-int text_append_u16(struct text *text, uint16_t value)
-{
-	return append_little_endian(text, value, sizeof(value));
-}
-
-int text_append_u32(struct text *text, uint32_t value)
-{
-	return append_little_endian(text, value, sizeof(value));
-}
-
-int text_append_u64(struct text *text, uint64_t value)
-{
-	return append_little_endian(text, value, sizeof(value));
-}
-
 /* Length of the UTF-8 sequence at the start of bytes, 0 if there is none (Unicode 15, table 3-7).
  */
 static size_t decode_utf8(const uint8_t *bytes, size_t length, uint32_t *ret_character)
