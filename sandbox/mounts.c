@@ -101,24 +101,6 @@ int mounts_new_tmpfs(uint64_t bytes, uint64_t inodes, const char *mode, int *ret
 	return create(fs_fd, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, ret_fd, error);
 }
 
-int mounts_new_overlay(int upper_fd, int lower_fd, int *ret_fd, struct error **error)
-{
-	cleanup_close int fs_fd = fsopen("overlay", FSOPEN_CLOEXEC);
-	char layers[64];
-	int r;
-
-	if (fs_fd < 0)
-		return error_set_errno(error, errno, "fsopen overlay");
-	/* Named by descriptor, so that no ':' or ',' of a path can be read as a separator. */
-	(void)snprintf(layers, sizeof(layers), "/proc/self/fd/%d:/proc/self/fd/%d", upper_fd,
-		       lower_fd);
-	r = configure(fs_fd, "lowerdir", layers, error);
-	if (r < 0)
-		return r;
-	return create(fs_fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, ret_fd,
-		      error);
-}
-
 int mounts_attach(int mount_fd, int directory_fd, const char *path, struct error **error)
 {
 	unsigned flags = MOVE_MOUNT_F_EMPTY_PATH;

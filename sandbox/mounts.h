@@ -25,9 +25,6 @@ int mounts_map(int mount_fd, int userns_fd, struct error **error) must_check;
 /* A detached tmpfs of the given size, nosuid and nodev, root directory mode octal ("0755"). */
 int mounts_new_tmpfs(uint64_t bytes, uint64_t inodes, const char *mode, int *ret_fd,
 		     struct error **error) must_check;
-/* A detached read-only overlay: entries of upper_fd over those of lower_fd. Both are directories.
- */
-int mounts_new_overlay(int upper_fd, int lower_fd, int *ret_fd, struct error **error) must_check;
 /* Attaches at a path (no links followed) below directory_fd; "" means on directory_fd itself. */
 int mounts_attach(int mount_fd, int directory_fd, const char *path,
 		  struct error **error) must_check;

@@ -382,16 +382,13 @@ static int resolve_sources(struct run *run, struct error **error)
 	int r = 0;
 
 	run->setup.sources = calloc(spec->mount_count + 1, sizeof(char *));
-	run->setup.overlays = calloc(spec->mount_count + 1, sizeof(char *));
-	if (!run->setup.sources || !run->setup.overlays)
+	if (!run->setup.sources)
 		return error_set_errno(error, ENOMEM, "mounts");
 	for (size_t i = 0; r == 0 && i < spec->mount_count; i++) {
 		if (!spec->mounts[i].vouched)
 			r = resolve(spec->mounts[i].source, &run->setup.sources[i], error);
 		else if (!(run->setup.sources[i] = strdup(spec->mounts[i].source)))
 			r = error_set_errno(error, ENOMEM, "mounts");
-		if (r == 0 && spec->mounts[i].overlay)
-			r = resolve(spec->mounts[i].overlay, &run->setup.overlays[i], error);
 	}
 	return r;
 }
@@ -452,12 +449,9 @@ static void run_clear(struct run *run)
 	run->fds[WATCH_CANCEL] = -1; /* borrowed */
 	for (size_t i = 0; i < WATCH_COUNT; i++)
 		run->fds[i] = close_fd(run->fds[i]);
-	for (size_t i = 0; run->setup.sources && i < run->spec->mount_count; i++) {
+	for (size_t i = 0; run->setup.sources && i < run->spec->mount_count; i++)
 		free(run->setup.sources[i]);
-		free(run->setup.overlays[i]);
-	}
 	free(run->setup.sources);
-	free(run->setup.overlays);
 	run->failure = error_free(run->failure);
 }
 

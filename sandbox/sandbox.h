@@ -29,9 +29,6 @@ struct sandbox_mount {
 	/* The caller vouches for source: it is taken as it is (still without links), whoever owns
 	 * it. */
 	bool vouched;
-	/* A host directory laid over source, entries of it winning, read-only (overlayfs); NULL:
-	 * none. */
-	const char *overlay;
 };
 
 /* A private directory on its own size-limited tmpfs, owned by the payload. */

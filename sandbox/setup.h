@@ -31,7 +31,6 @@ struct setup {
 	const struct sandbox_spec *spec;
 	struct sandbox_limits limits; /* without zeros */
 	char **sources; /* of spec->mounts, resolved by the parent: no links in them */
-	char **overlays;
 	int control_fd;
 	int lifeline_fd; /* its end means the parent is gone */
 	int output_fd;

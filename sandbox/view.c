@@ -4,7 +4,9 @@
  * Everything happens on our own tmpfs, from descriptors of the host's tree, so no name is resolved
  * in a place that anybody hostile can write (runc CVE-2025-31133, CVE-2025-52565).
  */
+#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,11 +20,8 @@
 
 #define VIEW_ROOT_BYTES (UINT64_C(1) << 20)
 #define VIEW_ROOT_INODES 4096
-/* While the view is made: an upper layer that brings mount points which the host's /usr lacks. */
-#define VIEW_SKELETON ".skeleton"
-
 /* Host directories that are replaced where only the toolchain may be seen. */
-static const char *const hidden_directories[] = { "usr/src", "usr/lib/modules" };
+static const char *const hidden_directories[] = { "/usr/src", "/usr/lib/modules" };
 
 /* A host path without links in it, as the parent resolved it. */
 static int open_host(const char *path, int *ret_fd, struct error **error)
@@ -158,113 +157,101 @@ static const char *needed_below_usr(const struct setup *setup, const char *path)
 	if (!string_starts_with(path, "/usr/"))
 		return NULL;
 	for (size_t i = 0; setup->spec->toolchain_only && i < ARRAY_SIZE(hidden_directories); i++) {
-		size_t length = strlen(hidden_directories[i]);
+		const char *hidden = hidden_directories[i];
+		size_t length = strlen(hidden);
 
-		if (strncmp(path + 1, hidden_directories[i], length) == 0 &&
-		    (path[1 + length] == '/' || !path[1 + length]))
-			return hidden_directories[i];
+		if (strncmp(path, hidden, length) == 0 && (path[length] == '/' || !path[length]))
+			return hidden;
 	}
-	return path + 1;
+	return path;
 }
 
-/* Adds to the skeleton what the host's /usr lacks. 1 if anything was added, or was there already.
- */
-static int extend_skeleton(const struct setup *setup, const char *path, struct error **error)
+/* Does this path of the spec need a mount point below directory that the host does not have? */
+static bool lacks(const struct setup *setup, const char *path, const char *directory)
 {
 	const char *needed = needed_below_usr(setup, path);
-	cleanup_free char *inside = NULL;
-	cleanup_free char *outside = NULL;
+	size_t length = strlen(directory);
 	struct stat status;
-	int r;
 
-	if (!needed)
-		return 0;
-	outside = format_string("/%s", needed);
-	inside = format_string(VIEW_SKELETON "/%s", needed + strlen("usr/"));
-	if (!inside || !outside)
-		return error_set_errno(error, ENOMEM, "%s", path);
-	if (lstat(outside, &status) == 0)
-		return 0;
-	r = make_path(setup, inside, error);
-	return r < 0 ? r : 1;
+	return needed && strncmp(needed, directory, length) == 0 && needed[length] == '/' &&
+	       lstat(needed, &status) < 0;
 }
 
-static int make_skeleton(const struct setup *setup, bool *ret_needed, struct error **error)
+static bool lacks_any(const struct setup *setup, const char *directory)
 {
 	const struct sandbox_spec *spec = setup->spec;
-	cleanup_close int fd = -1;
-	bool needed = false;
-	int r;
 
-	r = mounts_new_tmpfs(VIEW_ROOT_BYTES, VIEW_ROOT_INODES, "0755", &fd, error);
-	if (r < 0)
-		return r;
-	r = make_path(setup, VIEW_SKELETON, error);
-	if (r < 0)
-		return r;
-	r = mounts_attach(fd, setup->root_fd, VIEW_SKELETON, error);
-	if (r < 0)
-		return r;
+	for (size_t i = 0; i < spec->mount_count; i++) {
+		if (lacks(setup, spec->mounts[i].target, directory))
+			return true;
+	}
+	for (size_t i = 0; i < spec->tree_count; i++) {
+		if (lacks(setup, spec->trees[i].path, directory))
+			return true;
+	}
+	for (size_t i = 0; i < spec->symlink_count; i++) {
+		if (lacks(setup, spec->symlinks[i].path, directory))
+			return true;
+	}
+	return false;
+}
 
-	for (size_t i = 0; r >= 0 && i < spec->mount_count; i++) {
-		r = extend_skeleton(setup, spec->mounts[i].target, error);
-		needed = needed || r > 0;
-	}
-	for (size_t i = 0; r >= 0 && i < spec->tree_count; i++) {
-		r = extend_skeleton(setup, spec->trees[i].path, error);
-		needed = needed || r > 0;
-	}
-	for (size_t i = 0; r >= 0 && i < spec->symlink_count; i++) {
-		r = extend_skeleton(setup, spec->symlinks[i].path, error);
-		needed = needed || r > 0;
-	}
-	if (r < 0)
-		return r;
-	*ret_needed = needed;
+static int copy_link(const struct setup *setup, const char *path, struct error **error)
+{
+	char target[PATH_MAX];
+	ssize_t length = readlink(path, target, sizeof(target) - 1);
+
+	if (length < 0)
+		return error_set_errno(error, errno, "%s", path);
+	target[length] = '\0';
+	if (symlinkat(target, setup->root_fd, path + 1) < 0)
+		return error_set_errno(error, errno, "link %s", path);
 	return 0;
 }
 
-/* The overlay holds its layer itself: the payload need not see it. */
-static int remove_skeleton(const struct setup *setup, struct error **error)
+static int show_directory(const struct setup *setup, const char *path, struct error **error);
+
+static int show_entry(const struct setup *setup, const char *path, struct error **error)
 {
-	if (fchdir(setup->root_fd) < 0 || umount2(VIEW_SKELETON, MNT_DETACH) < 0 ||
-	    unlinkat(setup->root_fd, VIEW_SKELETON, AT_REMOVEDIR) < 0)
-		return error_set_errno(error, errno, "skeleton of /usr");
-	return 0;
+	struct stat status;
+
+	if (lstat(path, &status) < 0)
+		return error_set_errno(error, errno, "%s", path);
+	if (S_ISLNK(status.st_mode))
+		return copy_link(setup, path, error);
+	return S_ISDIR(status.st_mode) ? show_directory(setup, path, error)
+				       : show(setup, path, path, false, error);
 }
 
-static int show_usr(struct setup *setup, struct error **error)
+/*
+ * A directory of the host as it is; or, where it lacks a mount point, one of our own in which each
+ * of its entries is shown. (An overlay could not: in a user namespace the kernel lays none over a
+ * directory that has other mounts in it.)
+ */
+static int show_directory(const struct setup *setup, const char *path, struct error **error)
 {
-	cleanup_close int usr_fd = -1;
-	cleanup_close int skeleton_fd = -1;
-	cleanup_close int mount_fd = -1;
-	bool needed;
+	const struct dirent *entry;
+	DIR *directory;
 	int r;
 
-	r = make_skeleton(setup, &needed, error);
+	if (!lacks_any(setup, path))
+		return show(setup, path, path, false, error);
+	r = make_path(setup, path + 1, error);
 	if (r < 0)
 		return r;
-	r = open_host("/usr", &usr_fd, error);
-	if (r < 0)
-		return r;
-	if (needed) {
-		skeleton_fd =
-			openat(setup->root_fd, VIEW_SKELETON, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (skeleton_fd < 0)
-			return error_set_errno(error, errno, "skeleton of /usr");
-		r = mounts_new_overlay(skeleton_fd, usr_fd, &mount_fd, error);
-	} else {
-		r = mounts_clone(usr_fd, false, &mount_fd, error);
+	directory = opendir(path);
+	if (!directory)
+		return error_set_errno(error, errno, "%s", path);
+	while (r == 0 && (entry = readdir(directory))) {
+		cleanup_free char *child = format_string("%s/%s", path, entry->d_name);
+
+		if (string_equal(entry->d_name, ".") || string_equal(entry->d_name, ".."))
+			continue;
+		r = child ? show_entry(setup, child, error)
+			  : error_set_errno(error, ENOMEM, "%s", path);
 	}
-	if (r < 0)
-		return r;
-	r = remove_skeleton(setup, error);
-	if (r < 0)
-		return r;
-	r = make_mount_point(setup, "/usr", true, error);
-	if (r < 0)
-		return r;
-	return mounts_attach(mount_fd, setup->root_fd, "usr", error);
+	(void)closedir(directory);
+	return r;
 }
 
 static int hide_directory(struct setup *setup, const char *path, struct error **error)
@@ -285,31 +272,22 @@ static int hide_directory(struct setup *setup, const char *path, struct error **
 static int show_top_directory(struct setup *setup, const char *path, struct error **error)
 {
 	struct stat status;
-	char target[256];
-	ssize_t length;
 
 	if (lstat(path, &status) < 0)
 		return errno == ENOENT ? 0 : error_set_errno(error, errno, "%s", path);
-	if (S_ISDIR(status.st_mode))
-		return show(setup, path, path, false, error);
-	length = readlink(path, target, sizeof(target) - 1);
-	if (length < 0)
-		return error_set_errno(error, errno, "%s", path);
-	target[length] = '\0';
-	if (symlinkat(target, setup->root_fd, path + 1) < 0)
-		return error_set_errno(error, errno, "link %s", path);
-	return 0;
+	return S_ISLNK(status.st_mode) ? copy_link(setup, path, error)
+				       : show(setup, path, path, false, error);
 }
 
 int view_show_system(struct setup *setup, struct error **error)
 {
 	static const char *const top_directories[] = { "/bin",	 "/sbin",  "/lib",
 						       "/lib32", "/lib64", "/libx32" };
-	int r = show_usr(setup, error);
+	int r = show_directory(setup, "/usr", error);
 
 	for (size_t i = 0;
 	     r == 0 && setup->spec->toolchain_only && i < ARRAY_SIZE(hidden_directories); i++)
-		r = hide_directory(setup, hidden_directories[i], error);
+		r = hide_directory(setup, hidden_directories[i] + 1, error);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(top_directories); i++)
 		r = show_top_directory(setup, top_directories[i], error);
 	return r;
@@ -426,29 +404,6 @@ int view_mount_tmp(struct setup *setup, struct error **error)
 	return r < 0 ? r : mounts_attach(fd, setup->root_fd, "tmp", error);
 }
 
-static int show_overlay(struct setup *setup, const char *upper, const char *lower,
-			const char *target, struct error **error)
-{
-	cleanup_close int upper_fd = -1;
-	cleanup_close int lower_fd = -1;
-	cleanup_close int fd = -1;
-	int r;
-
-	r = open_host(upper, &upper_fd, error);
-	if (r < 0)
-		return r;
-	r = open_host(lower, &lower_fd, error);
-	if (r < 0)
-		return r;
-	r = make_mount_point(setup, target, true, error);
-	if (r < 0)
-		return r;
-	r = mounts_new_overlay(upper_fd, lower_fd, &fd, error);
-	if (r < 0)
-		return error_context(error, "laying %s over %s", upper, lower);
-	return mounts_attach(fd, setup->root_fd, target + 1, error);
-}
-
 int view_show_mounts(struct setup *setup, struct error **error)
 {
 	const struct sandbox_spec *spec = setup->spec;
@@ -457,11 +412,7 @@ int view_show_mounts(struct setup *setup, struct error **error)
 	for (size_t i = 0; r == 0 && i < spec->mount_count; i++) {
 		const struct sandbox_mount *mount = &spec->mounts[i];
 
-		if (mount->overlay)
-			r = show_overlay(setup, setup->overlays[i], setup->sources[i],
-					 mount->target, error);
-		else
-			r = show(setup, setup->sources[i], mount->target, mount->writable, error);
+		r = show(setup, setup->sources[i], mount->target, mount->writable, error);
 	}
 	for (size_t i = 0; r == 0 && i < spec->symlink_count; i++) {
 		r = make_parents(setup, spec->symlinks[i].path, error);
@@ -528,7 +479,7 @@ int view_seal_root(struct setup *setup, struct error **error)
 
 	for (size_t i = 0;
 	     r == 0 && setup->spec->toolchain_only && i < ARRAY_SIZE(hidden_directories); i++)
-		r = seal_path(setup, hidden_directories[i], error);
+		r = seal_path(setup, hidden_directories[i] + 1, error);
 	return r < 0 ? r : seal_path(setup, ".", error);
 }
 

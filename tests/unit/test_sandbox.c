@@ -8,9 +8,11 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -304,6 +306,54 @@ static void test_cancel(void **state)
 	(void)close(channel[1]);
 }
 
+/* In a mount namespace in which /usr/src is a file system of its own: 0, or the line that failed.
+ */
+static int run_beside_mounts(void)
+{
+	const struct sandbox_symlink symlinks[] = {
+		{ "/usr/lib/modules/6.0-test/build", "/usr/src/headers" },
+		{ "/usr/lib/kmodbox-test/link", "here" },
+	};
+	struct sandbox_spec spec = fixture.spec;
+	struct sandbox_result result;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("test", "/usr/src", "tmpfs", 0, NULL) < 0 || mkdir("/usr/src/seen", 0755) < 0)
+		return __LINE__;
+	spec.symlinks = symlinks;
+	spec.symlink_count = ARRAY_SIZE(symlinks);
+	/* A mount point that /usr/lib lacks, with and without the host's /usr/src in view. */
+	result = run_script(
+		"ls /usr/src; readlink /usr/lib/modules/*/build /usr/lib/kmodbox-test/link", spec);
+	if (strcmp(output(), "seen\n/usr/src/headers\nhere\n") != 0)
+		return __LINE__;
+	sandbox_result_clear(&result);
+	spec.toolchain_only = true;
+	result = run_script("ls /usr/src; readlink /usr/lib/modules/*/build; touch /usr/lib/x",
+			    spec);
+	if (strncmp(output(), "/usr/src/headers\ntouch: ", 24) != 0)
+		return __LINE__;
+	sandbox_result_clear(&result);
+	return 0;
+}
+
+static void test_separate_mounts(void **state)
+{
+	int status = 0;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("only root can mount over /usr/src here\n");
+		skip();
+	}
+	pid = fork();
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWNS) < 0 || run_beside_mounts() != 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void test_refused(void **state)
 {
 	const char *const argv[] = { "/no/such/program", NULL };
@@ -351,6 +401,7 @@ int main(void)
 		cmocka_unit_test(test_report_and_input),
 		cmocka_unit_test(test_nothing_survives),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_separate_mounts),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_layers),
 	};
