@@ -54,6 +54,7 @@ int installer_check_target(const struct installer *installer, bool kernel, struc
 {
 	const struct installer_target *target = &installer->target;
 	static const char *const reserved[] = { "source", "build", "tarball" };
+	char listed[TICKET_NAME + 2];
 	bool good = MESSAGE_STRING_IS_VALID(target->module) && name_is_safe(target->module) &&
 		    MESSAGE_STRING_IS_VALID(target->version) && name_is_safe(target->version) &&
 		    !string_equal(target->version, "original_module") &&
@@ -71,7 +72,9 @@ int installer_check_target(const struct installer *installer, bool kernel, struc
 			error, EXIT_INSTALL_REFUSED, EINVAL,
 			"the name of a module, version, kernel or architecture cannot "
 			"be accepted; letters, digits and _.+~:- can");
-	if ((installer->only_module && !string_equal(target->module, installer->only_module)) ||
+	(void)snprintf(listed, sizeof(listed), "/%s/", kernel ? target->kernel : "");
+	if ((kernel && installer->only_kernels && !strstr(installer->only_kernels, listed)) ||
+	    (installer->only_module && !string_equal(target->module, installer->only_module)) ||
 	    (installer->only_version && !string_equal(target->version, installer->only_version)) ||
 	    (target->force && !installer->may_force))
 		return installer_refuse(error, EXIT_INSTALL_REFUSED, EPERM,

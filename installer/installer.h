@@ -21,8 +21,8 @@ struct installer {
 	uint32_t state;	   /* of the conversation: one bit */
 	int depmod_socket; /* -1: none */
 	/* The launcher's word on what the run is about; NULL: any module (an archive is added). */
-	const char *only_module, *only_version;
-	bool may_force, may_write_source;
+	const char *only_module, *only_version, *only_kernels;
+	bool may_force, may_write_source, may_approve_anew;
 	const uint8_t *key; /* 32 bytes; NULL: none was given */
 	/* Of a request in several steps; installer_reset() ends it. */
 	struct transaction *transaction;

@@ -200,6 +200,7 @@ enum option_number {
 	OPTION_INSTALL_PATH,
 	OPTION_MODULE,
 	OPTION_VERSION,
+	OPTION_KERNELS,
 	OPTION_MAY_FORCE,
 	OPTION_MAY_WRITE_SOURCE,
 	OPTION_COUNT,
@@ -221,6 +222,7 @@ static const struct option long_options[] = {
 	/* What the run is about: nothing else may be asked for. */
 	{ "module", required_argument, NULL, OPTION_MODULE },
 	{ "version", required_argument, NULL, OPTION_VERSION },
+	{ "kernels", required_argument, NULL, OPTION_KERNELS }, /* "/6.1.0-1-amd64/6.12.1/" */
 	{ "may-force", no_argument, NULL, OPTION_MAY_FORCE },
 	{ "may-write-source", no_argument, NULL, OPTION_MAY_WRITE_SOURCE },
 	{ 0 },
@@ -273,6 +275,8 @@ static int prepare(struct installer *installer, const struct arguments *argument
 	installer->trees.paths[TREE_INSTALL] = arguments->texts[OPTION_INSTALL_PATH];
 	installer->only_module = arguments->texts[OPTION_MODULE];
 	installer->only_version = arguments->texts[OPTION_VERSION];
+	installer->only_kernels = arguments->texts[OPTION_KERNELS];
+	installer->may_approve_anew = arguments->verb == ADD;
 	installer->may_force = arguments->texts[OPTION_MAY_FORCE];
 	installer->may_write_source = arguments->texts[OPTION_MAY_WRITE_SOURCE];
 	if (arguments->fds[OPTION_KEY] >= 0) {

@@ -38,7 +38,9 @@ int source_add(struct installer *installer, struct message *message,
 					"%s/%s: an approval names 1 to %u module files, not %u",
 					add->module, add->version, TICKET_FILES, add->count);
 	(void)snprintf(path, sizeof(path), "%s/%s/source", add->module, add->version);
-	if (!add->force && installer_exists(installer, TREE_DKMS, path))
+	/* What was approved is approved anew by `add --force` alone, not by a forced build. */
+	if (!(add->force && installer->may_approve_anew) &&
+	    installer_exists(installer, TREE_DKMS, path))
 		return installer_refuse(error, EXIT_STATE, EEXIST,
 					"%s/%s is already added; remove it first, or use --force",
 					add->module, add->version);

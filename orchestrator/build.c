@@ -62,10 +62,11 @@ static int attempt(struct build *build, bool *ret_changed, struct error **error)
 	struct digest headers;
 	struct stamps before;
 	struct stamps after;
-	int r = kernel_fingerprint(build->target->kernel, &headers, error);
+	int r = take_stamps(build, &before, error);
 
+	/* After the stamps: what changes while it is taken shows too. */
 	if (r == 0)
-		r = take_stamps(build, &before, error);
+		r = kernel_fingerprint(build->target->kernel, &headers, error);
 	if (r == 0)
 		r = build_step_run(build, error);
 	if (r == 0)

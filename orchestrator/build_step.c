@@ -12,6 +12,7 @@
 #include "lib/recipes/snapshot.h"
 
 #define MODULE_MAXIMUM (UINT64_C(256) << 20)
+#define MODULES_MAXIMUM (UINT64_C(1) << 30) /* of one build together: they are kept in memory */
 #define WRAPPERS "/run/kmodbox/bin"
 #define ENVIRONMENT_MAXIMUM 16
 #define NAME_WIDTH 24 /* "4294967295.ko" and more */
@@ -245,6 +246,16 @@ static int run_make(struct build *build, struct view *view, const struct environ
 	return sandbox_run(&spec, &build->result, error);
 }
 
+/* What module index may have beside the others. Holes cost scratch nothing, but here they do. */
+static uint64_t module_maximum(const struct build *build, size_t index)
+{
+	uint64_t rest = MODULES_MAXIMUM;
+
+	for (size_t i = 0; i < build->recipe->module_count; i++)
+		rest -= i == index ? 0 : build->artifacts[i].size;
+	return rest < MODULE_MAXIMUM ? rest : MODULE_MAXIMUM;
+}
+
 static int collect_modules(struct build *build, struct error **error)
 {
 	const struct recipe *recipe = build->recipe;
@@ -262,7 +273,7 @@ static int collect_modules(struct build *build, struct error **error)
 
 		if (!path)
 			return error_set_errno(error, ENOMEM, "artifacts");
-		r = collect_file(build->result.tree_fds[0], path, MODULE_MAXIMUM,
+		r = collect_file(build->result.tree_fds[0], path, module_maximum(build, i),
 				 &build->artifacts[i], error);
 		/* strip would fail on it without a word. */
 		if (r == 0 && build->artifacts[i].size == 0) {
@@ -333,7 +344,8 @@ static int take_stripped(struct build *build, const struct sandbox_result *resul
 			continue;
 		if (!name)
 			return error_set_errno(error, ENOMEM, "strip");
-		r = collect_file(result->tree_fds[0], name, MODULE_MAXIMUM, &stripped, error);
+		r = collect_file(result->tree_fds[0], name, module_maximum(build, i), &stripped,
+				 error);
 		if (r < 0)
 			return r;
 		artifact_clear(&build->artifacts[i]);

@@ -11,7 +11,7 @@
 #include "lib/base/error.h"
 #include "lib/base/text.h"
 
-#define HELPER_ARGUMENTS 64
+#define HELPER_ARGUMENTS 1024 /* two per kernel */
 
 /* A command line under construction; holds the texts, borrows the descriptors. */
 struct helper {

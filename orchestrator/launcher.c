@@ -297,6 +297,17 @@ static int await_installer(const struct launch *launch, int ready_fd, struct err
 	return 0;
 }
 
+/* Nothing may be done to other kernels: "/6.1.0-1-amd64/6.12.1/". */
+static void name_kernels(const struct launch *launch, struct helper *helper)
+{
+	cleanup_text struct text list = { 0 };
+	int r = text_append_string(&list, "/");
+
+	for (size_t i = 0; r == 0 && i < launch->part.target_count; i++)
+		r = text_append_format(&list, "%s/", launch->part.targets[i].release);
+	helper_text(helper, "--kernels", r == 0 ? list.data : "/");
+}
+
 static int start_installer(struct launch *launch, struct error **error)
 {
 	cleanup_helper struct helper helper = { .name = "kmodbox-installer" };
@@ -341,6 +352,8 @@ static int start_installer(struct launch *launch, struct error **error)
 		helper_text(&helper, "--module", launch->part.options->module);
 	if (launch->part.options->version)
 		helper_text(&helper, "--version", launch->part.options->version);
+	if (!launch->part.options->all)
+		name_kernels(launch, &helper);
 	if (launch->part.options->force)
 		helper_flag(&helper, "--may-force");
 	if (launch->part.options->archive || launch->part.options->source)
@@ -406,12 +419,37 @@ static int report(const struct log *log, const struct error *error)
 	return error_code(error) ? error_code(error) : EXIT_INFRASTRUCTURE;
 }
 
+/*
+ * Root's terminal is there to be written to, and no more: whoever takes the orchestrator over must
+ * neither type into it (TIOCSTI, for those of its session) nor read what root types next.
+ */
+static int leave_terminal(struct error **error)
+{
+	cleanup_close int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (setsid() < 0 || null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0)
+		return error_set_errno(error, errno, "leaving the terminal");
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+		const char *path = fd == STDOUT_FILENO ? "/proc/self/fd/1" : "/proc/self/fd/2";
+		cleanup_close int again = -1;
+
+		if (!isatty(fd))
+			continue;
+		again = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+		if (again < 0 || dup2(again, fd) < 0)
+			return error_set_errno(error, errno, "leaving the terminal");
+	}
+	return 0;
+}
+
 static _Noreturn void be_orchestrator(struct launch *launch, pid_t launcher)
 {
 	struct error *error = NULL;
 	int r;
 
-	r = accounts_become(&launch->accounts, launch->accounts.orchestrator, &error);
+	r = launch->accounts.separate ? leave_terminal(&error) : 0;
+	if (r == 0)
+		r = accounts_become(&launch->accounts, launch->accounts.orchestrator, &error);
 	/* After the change of uid, which would clear it; who died before that is looked for. */
 	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		r = error_set_errno(&error, errno, "PR_SET_PDEATHSIG");

@@ -7,6 +7,7 @@
 
 #include "lib/base/json.h"
 #include "lib/base/memfd.h"
+#include "lib/base/text.h"
 
 #define RECORD_VERSION 1
 
@@ -16,6 +17,15 @@ static json_t *digest_value(const struct digest *digest)
 
 	digest_to_hex(digest, hex);
 	return json_string(hex);
+}
+
+/* JSON is UTF-8; MAKE may be anything. */
+static json_t *text_value(const char *text)
+{
+	json_t *value = json_string(text);
+	cleanup_free char *shown = value ? NULL : sanitised(text);
+
+	return value ? value : json_string(shown);
 }
 
 static json_t *time_value(uint64_t seconds)
@@ -54,13 +64,13 @@ static json_t *inputs(const struct build *build, const struct digest *headers)
 	const struct kernel *kernel = build->target->kernel;
 
 	return json_pack(
-		"{s:{s:o}, s:{s:o, s:o, s:o}, s:o, s:{s:s, s:o}, s:{s:s, s:i}}", "source", "sha256",
+		"{s:{s:o}, s:{s:o, s:o, s:o}, s:o, s:{s:s, s:o}, s:{s:o, s:i}}", "source", "sha256",
 		digest_value(&build->source), "headers", "sha256", digest_value(headers),
 		"config_sha256", digest_value(&kernel->config_digest), "symvers_sha256",
 		digest_value(&kernel->symvers_digest), "toolchain", toolchain(build->toolchain),
 		"profile", "name", build->orchestrator->profile, "sha256",
 		digest_value(&build->orchestrator->profile_digest), "make", "command",
-		build->command, "jobs", (int)build->jobs);
+		text_value(build->command), "jobs", (int)build->jobs);
 }
 
 static json_t *layers(const struct sandbox_result *result)

@@ -7,6 +7,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "lib/base/files.h"
+#include "lib/base/syscalls.h"
 #include "lib/base/text.h"
 #include "sandbox/mounts.h"
 
@@ -44,16 +46,33 @@ static int make_place(bool directory, char **ret_path, struct error **error)
 	return error_set(error, ENOSPC, "more than %d directories to show", STAGE_MAXIMUM);
 }
 
+/* Links are followed only where nobody else can have made them. */
+static int open_source(const char *path, int *ret_fd, struct error **error)
+{
+	const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+	cleanup_close int root_fd = -1;
+	int fd = sys_openat2(AT_FDCWD, path, &how);
+
+	if (fd >= 0)
+		*ret_fd = fd;
+	if (fd >= 0 || fd != -ELOOP)
+		return fd >= 0 ? 0 : error_set_errno(error, -fd, "%s", path);
+	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return open_trusted(root_fd, path, geteuid(), O_PATH, ret_fd, NULL, error);
+}
+
 int staging_show(const char *path, int userns_fd, char **ret_path, struct error **error)
 {
-	cleanup_close int source_fd = open(path, O_PATH | O_CLOEXEC);
+	cleanup_close int source_fd = -1;
 	cleanup_close int target_fd = -1;
 	cleanup_close int mount_fd = -1;
 	cleanup_free char *place = NULL;
 	struct stat status;
-	int r;
+	int r = open_source(path, &source_fd, error);
 
-	if (source_fd < 0 || fstat(source_fd, &status) < 0)
+	if (r < 0)
+		return r;
+	if (fstat(source_fd, &status) < 0)
 		return error_set_errno(error, errno, "%s", path);
 	r = make_place(S_ISDIR(status.st_mode), &place, error);
 	if (r < 0)

@@ -18,8 +18,9 @@ struct session {
 	struct world world;
 	int socket;
 	pid_t pid;
-	const char *only;  /* the run is about this module, and may not force; NULL: about any */
-	int depmod_socket; /* what the next installer is given; -1: none */
+	const char *only;    /* the run is about this module, and may not force; NULL: about any */
+	const char *kernels; /* and about these kernels: "/A/B/"; NULL: about any */
+	int depmod_socket;   /* what the next installer is given; -1: none */
 };
 
 /* ../bin/NAME beside this program's folder; opened before anything is put over it. */
@@ -90,7 +91,9 @@ static inline void start(struct session *session, const char *verb)
 			    (char *)"--install-path", world->paths[TREE_INSTALL],
 			    /* What the command line asked for. */
 			    (char *)(uintptr_t)(session->only ? "--module" : "--may-force"),
-			    (char *)(uintptr_t)(session->only ?: "--may-write-source"), NULL },
+			    (char *)(uintptr_t)(session->only ?: "--may-write-source"),
+			    (char *)(uintptr_t)(session->kernels ? "--kernels" : NULL),
+			    (char *)(uintptr_t)session->kernels, NULL },
 		fds, ARRAY_SIZE(fds));
 	(void)close_fd(pair[1]);
 	session->socket = pair[0];

@@ -366,12 +366,53 @@ static void test_only_what_was_asked(void **state)
 	assert_int_equal(ask(session, INSTALLER_REMOVE, &forced, sizeof(forced), NULL, 0, NULL), 0);
 }
 
+/* No kernel but those of the command line, and no new approval by a build, forced or not. */
+static void test_only_its_kernels(void **state)
+{
+	struct session *session = *state;
+	struct installer_target target = target_of("demo", "1", 0);
+	struct installer_add add;
+	cleanup_close int snapshot_fd = -1;
+
+	session->kernels = "/another/";
+	start(session, "install");
+	assert_int_equal(ask(session, INSTALLER_UNBUILD, &target, sizeof(target), NULL, 0, NULL),
+			 34);
+	assert_int_equal(stop(session), 0);
+	session->kernels = "/another/" KERNEL "/";
+	start(session, "install");
+	assert_int_equal(ask(session, INSTALLER_UNBUILD, &target, sizeof(target), NULL, 0, NULL),
+			 3); /* allowed; not built */
+	assert_int_equal(stop(session), 0);
+	session->kernels = NULL;
+
+	new_add(&add, "1.0");
+	write_text(session->world.trees[TREE_SOURCE], "new-1.0/dkms.conf", "PACKAGE_NAME=new\n");
+	snapshot_fd = directory_snapshot(&session->world, "new-1.0", &add.source);
+	add.force = 1;
+	start(session, "build");
+	assert_int_equal(add_begin(session, &add, snapshot_fd), 0); /* it is the first */
+	assert_int_equal(add_rest(session), 0);
+	assert_int_equal(add_begin(session, &add, snapshot_fd), 3);
+	assert_int_equal(stop(session), 0);
+	start(session, "add");
+	assert_int_equal(add_begin(session, &add, snapshot_fd), 0);
+	assert_int_equal(add_rest(session), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_add_directory), TEST(test_add_archive), TEST(test_remove_with_builds),
-		TEST(test_verbs),	  TEST(test_order),	  TEST(test_hostile_names),
-		TEST(test_lock),	  TEST(test_confinement), TEST(test_only_what_was_asked),
+		TEST(test_add_directory),
+		TEST(test_add_archive),
+		TEST(test_remove_with_builds),
+		TEST(test_verbs),
+		TEST(test_order),
+		TEST(test_hostile_names),
+		TEST(test_lock),
+		TEST(test_confinement),
+		TEST(test_only_what_was_asked),
+		TEST(test_only_its_kernels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
