@@ -9,7 +9,10 @@
 #include <sys/prctl.h>
 
 #include "lib/artifacts/exit_code.h"
+#include "lib/base/files.h"
 #include "lib/base/syscalls.h"
+
+#define POLICY_MAXIMUM (UINT64_C(1) << 20)
 
 static void add(struct helper *helper, char *text)
 {
@@ -151,4 +154,20 @@ int helper_open_program(const char *name, int *ret_fd, struct error **error)
 int helper_open_profile(const char *name, int *ret_fd, struct error **error)
 {
 	return open_own("/profiles", KMODBOX_PROFILEDIR, name, ret_fd, error);
+}
+
+int helper_load_policy(struct seccomp_program *ret_program, struct digest *ret_digest,
+		       struct error **error)
+{
+	cleanup_text struct text policy = { 0 };
+	cleanup_close int fd = -1;
+	int r = helper_open_profile("build.seccomp", &fd, error);
+
+	if (r == 0)
+		r = read_fd(fd, POLICY_MAXIMUM, &policy, error);
+	if (r == 0)
+		r = digest_bytes(policy.data, policy.length, ret_digest, error);
+	return r < 0 ? r
+		     : seccomp_compile("build.seccomp", policy.data, policy.length, ret_program,
+				       error);
 }

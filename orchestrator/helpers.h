@@ -8,8 +8,10 @@
 
 #include <sys/types.h>
 
+#include "lib/base/digest.h"
 #include "lib/base/error.h"
 #include "lib/base/text.h"
+#include "sandbox/seccomp.h"
 
 #define HELPER_ARGUMENTS 1024 /* two per kernel */
 
@@ -40,5 +42,8 @@ void helper_clear(struct helper *helper);
  */
 int helper_open_program(const char *name, int *ret_fd, struct error **error) must_check;
 int helper_open_profile(const char *name, int *ret_fd, struct error **error) must_check;
+/* The system call policy of builds, compiled, and the SHA-256 of its text. */
+int helper_load_policy(struct seccomp_program *ret_program, struct digest *ret_digest,
+		       struct error **error) must_check;
 
 #endif

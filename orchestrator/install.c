@@ -170,39 +170,42 @@ int verb_unbuild(struct orchestrator *orchestrator, struct error **error)
 	return r < 0 ? r : for_builds(orchestrator, STATE_BUILT, STATE_ADDED, "built", error);
 }
 
-/* As dkms: what was only added goes as a whole; so does a version whose last build went. */
-int verb_remove(struct orchestrator *orchestrator, struct error **error)
+static int has_builds(const struct orchestrator *orchestrator, bool *ret_has, struct error **error)
 {
-	const struct options *options = orchestrator->options;
 	const struct state_trees trees = { .dkms_fd = orchestrator->places.dkms_tree_fd,
 					   .source_fd = -1,
 					   .install_fd = -1 };
 	struct state_list list = { 0 };
+	int r = state_list_load(&trees, orchestrator->options->module,
+				orchestrator->options->version, NULL, NULL, &list, error);
+
+	if (r < 0)
+		return r;
+	*ret_has = false;
+	for (size_t i = 0; i < list.count; i++)
+		*ret_has = *ret_has || list.entries[i].kernel;
+	state_list_clear(&list);
+	return 0;
+}
+
+/* As dkms: what was only added goes as a whole; so does a version whose last build went. */
+int verb_remove(struct orchestrator *orchestrator, struct error **error)
+{
 	bool built = false;
 	int r = require_added(orchestrator, error);
 
 	if (r == 0)
-		r = state_list_load(&trees, options->module, options->version, NULL, NULL, &list,
-				    error);
-	for (size_t i = 0; r == 0 && i < list.count; i++)
-		built = built || list.entries[i].kernel;
-	state_list_clear(&list);
-	if (r == 0 && built)
+		r = has_builds(orchestrator, &built, error);
+	if (r == 0 && built) {
 		r = for_builds(orchestrator, STATE_BUILT, STATE_ADDED, "built", error);
-	if (r == 0)
-		r = state_list_load(&trees, options->module, options->version, NULL, NULL, &list,
-				    error);
-	if (r < 0)
+		if (r == 0)
+			r = has_builds(orchestrator, &built, error);
+	}
+	if (r < 0 || built)
 		return r;
-	built = false;
-	for (size_t i = 0; i < list.count; i++)
-		built = built || list.entries[i].kernel;
-	state_list_clear(&list);
-	if (built)
-		return 0;
 	r = installer_client_request(orchestrator, INSTALLER_REMOVE, NULL, NULL, error);
 	if (r == 0)
-		log_info(orchestrator->log, "Removed %s/%s from the DKMS tree", options->module,
-			 options->version);
+		log_info(orchestrator->log, "Removed %s/%s from the DKMS tree",
+			 orchestrator->options->module, orchestrator->options->version);
 	return r;
 }

@@ -35,6 +35,15 @@ struct launch {
 	bool told;	   /* a helper has said itself what is wrong */
 };
 
+/* What a person or a service manager ends us with. */
+static void interruptions(sigset_t *ret_signals)
+{
+	(void)sigemptyset(ret_signals);
+	(void)sigaddset(ret_signals, SIGINT);
+	(void)sigaddset(ret_signals, SIGTERM);
+	(void)sigaddset(ret_signals, SIGHUP);
+}
+
 static bool changes_something(enum verb verb)
 {
 	return verb != VERB_STATUS && verb != VERB_SANDBOX;
@@ -149,21 +158,10 @@ static int stage_view(struct launch *launch, struct error **error)
 static int load_profile(struct launch *launch, struct error **error)
 {
 	struct orchestrator *part = &launch->part;
-	cleanup_text struct text policy = { 0 };
-	cleanup_close int fd = -1;
-	int r;
 
-	r = helper_open_profile("build.seccomp", &fd, error);
-	if (r == 0)
-		r = read_fd(fd, 1 << 20, &policy, error);
-	if (r == 0)
-		r = digest_bytes(policy.data, policy.length, &part->profile_digest, error);
-	if (r == 0)
-		r = seccomp_compile("build.seccomp", policy.data, policy.length, &part->program,
-				    error);
 	part->sandbox.seccomp = &part->program;
 	part->profile = "build";
-	return r;
+	return helper_load_policy(&part->program, &part->profile_digest, error);
 }
 
 static int make_slot(struct launch *launch, struct error **error)
@@ -278,10 +276,7 @@ static int await_installer(const struct launch *launch, int ready_fd, struct err
 	sigset_t signals;
 	bool told = false;
 
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGINT);
-	(void)sigaddset(&signals, SIGTERM);
-	(void)sigaddset(&signals, SIGHUP);
+	interruptions(&signals);
 	while (poll(&ready, 1, WAIT_MILLISECONDS) == 0) {
 		if (!told)
 			log_info(launch->part.log, "Waiting for another kmodbox that works on %s",
@@ -400,10 +395,7 @@ static int watch_signals(int *ret_fd, struct error **error)
 	sigset_t signals;
 	int fd;
 
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGINT);
-	(void)sigaddset(&signals, SIGTERM);
-	(void)sigaddset(&signals, SIGHUP);
+	interruptions(&signals);
 	if (sigprocmask(SIG_SETMASK, &signals, NULL) < 0)
 		return error_set_errno(error, errno, "sigprocmask");
 	fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -470,10 +462,7 @@ static int await_all(struct launch *launch)
 	int code = EXIT_INFRASTRUCTURE;
 	sigset_t signals;
 
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGINT);
-	(void)sigaddset(&signals, SIGTERM);
-	(void)sigaddset(&signals, SIGHUP);
+	interruptions(&signals);
 	(void)sigaddset(&signals, SIGCHLD);
 	while (launch->orchestrator > 0) {
 		int status;
@@ -542,10 +531,7 @@ static int prepare(struct launch *launch, struct error **error)
 
 	raise_descriptor_limit();
 	/* From here on a signal waits until await_all() or the orchestrator looks at it. */
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGINT);
-	(void)sigaddset(&signals, SIGTERM);
-	(void)sigaddset(&signals, SIGHUP);
+	interruptions(&signals);
 	(void)sigaddset(&signals, SIGCHLD);
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
 		return error_set_errno(error, errno, "sigprocmask");

@@ -27,19 +27,6 @@ static void pass_on(void *context, const void *bytes, size_t length)
 	ignore_result(write_all(STDOUT_FILENO, bytes, length));
 }
 
-static int load_policy(struct seccomp_program *ret_program, struct error **error)
-{
-	cleanup_text struct text policy = { 0 };
-	cleanup_close int fd = -1;
-	int r = helper_open_profile("build.seccomp", &fd, error);
-
-	if (r == 0)
-		r = read_fd(fd, 1 << 20, &policy, error);
-	return r < 0 ? r
-		     : seccomp_compile("build.seccomp", policy.data, policy.length, ret_program,
-				       error);
-}
-
 /* The command by name, looked for where the sandbox will look. */
 static char *find_command(const char *name)
 {
@@ -152,6 +139,7 @@ int sandbox_command(const struct options *options, const struct log *log)
 {
 	struct sandbox_spec spec = SANDBOX_SPEC_INITIAL;
 	struct seccomp_program program = { 0 };
+	struct digest policy_digest;
 	struct accounts accounts = { 0 };
 	const size_t count = options->read_only_count + options->read_write_count;
 	cleanup_free char **staged = calloc(count + 1, sizeof(*staged));
@@ -163,7 +151,7 @@ int sandbox_command(const struct options *options, const struct log *log)
 
 	r = accounts_choose(&accounts, &error);
 	if (r == 0)
-		r = load_policy(&program, &error);
+		r = helper_load_policy(&program, &policy_digest, &error);
 	if (r == 0 && accounts.separate)
 		r = slot_new(accounts.orchestrator, accounts.build_slot, &spec.userns_fd, &error);
 	if (r == 0 && accounts.separate && count > 0)

@@ -15,13 +15,11 @@ static int fail(struct error **error, int code, int r)
 	return r;
 }
 
-static int from_directory(const struct orchestrator *orchestrator, int directory_fd,
-			  struct source *ret_source, struct error **error)
+static int from_directory(int directory_fd, struct source *ret_source, struct error **error)
 {
 	struct source source = SOURCE_INITIAL;
 	int r = snapshot_from_directory(directory_fd, &source.snapshot_fd, &source.digest, error);
 
-	(void)orchestrator;
 	if (r < 0) {
 		(void)error_context(error, "source");
 		return fail(error, EXIT_BAD_CONF, r);
@@ -50,7 +48,7 @@ static int from_source_tree(const struct orchestrator *orchestrator, struct sour
 			options->module, options->version, orchestrator->places.source_tree, name);
 		return fail(error, EXIT_NO_SOURCE, r);
 	}
-	return from_directory(orchestrator, fd, ret_source, error);
+	return from_directory(fd, ret_source, error);
 }
 
 int source_read_named(const struct orchestrator *orchestrator, struct source *ret_source,
@@ -72,7 +70,7 @@ int source_read_named(const struct orchestrator *orchestrator, struct source *re
 		return 0;
 	}
 	if (orchestrator->options->source) {
-		r = from_directory(orchestrator, orchestrator->given_source_fd, &source, error);
+		r = from_directory(orchestrator->given_source_fd, &source, error);
 		if (r < 0)
 			return r;
 		source.foreign = true;
@@ -86,8 +84,7 @@ int source_read_added(const struct orchestrator *orchestrator, struct source *re
 		      struct error **error)
 {
 	if (orchestrator->given_source_fd >= 0 && !orchestrator->options->source)
-		return from_directory(orchestrator, orchestrator->given_source_fd, ret_source,
-				      error);
+		return from_directory(orchestrator->given_source_fd, ret_source, error);
 	return from_source_tree(orchestrator, ret_source, error);
 }
 

@@ -115,8 +115,9 @@ static int explain(int directory_fd, const char *path, int errnum, struct error 
 	return r < 0 ? r : path_error(error, errnum, "cannot open", path);
 }
 
-int open_regular_beneath(int directory_fd, const char *path, uint64_t maximum, int *ret_fd,
-			 uint64_t *ret_size, struct error **error)
+/* A foreign file that is a regular one; what it is like is in ret_status. */
+static int open_regular(int directory_fd, const char *path, int *ret_fd, struct stat *ret_status,
+			struct error **error)
 {
 	/* O_NONBLOCK: a FIFO in the file's place must not make us wait for a writer. */
 	cleanup_close int fd = try_open_beneath(directory_fd, path,
@@ -129,6 +130,20 @@ int open_regular_beneath(int directory_fd, const char *path, uint64_t maximum, i
 	if (fstat(fd, &status) < 0)
 		return path_error(error, errno, "cannot examine", path);
 	r = refuse_type(status.st_mode, path, error);
+	if (r < 0)
+		return r;
+	*ret_status = status;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int open_regular_beneath(int directory_fd, const char *path, uint64_t maximum, int *ret_fd,
+			 uint64_t *ret_size, struct error **error)
+{
+	cleanup_close int fd = -1;
+	struct stat status;
+	int r = open_regular(directory_fd, path, &fd, &status, error);
+
 	if (r < 0)
 		return r;
 	if (status.st_nlink != 1)
@@ -175,16 +190,10 @@ int read_fd(int fd, uint64_t maximum, struct text *ret_text, struct error **erro
 int read_file(int directory_fd, const char *path, uint64_t maximum, struct text *ret_text,
 	      struct error **error)
 {
-	cleanup_close int fd = try_open_beneath(directory_fd, path,
-						O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY, 0);
+	cleanup_close int fd = -1;
 	struct stat status;
-	int r;
+	int r = open_regular(directory_fd, path, &fd, &status, error);
 
-	if (fd < 0)
-		return explain(directory_fd, path, -fd, error);
-	if (fstat(fd, &status) < 0)
-		return path_error(error, errno, "cannot examine", path);
-	r = refuse_type(status.st_mode, path, error);
 	if (r < 0)
 		return r;
 	r = read_fd(fd, maximum, ret_text, error);
