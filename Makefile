@@ -144,7 +144,9 @@ test-crash: all kernels $(tool_programs)
 	$(suites) crash
 
 test-real: deps
+	packaging/deps.sh --real
 	$(again) all kernels
+	tests/lib/kernels.sh --all-drivers
 	$(suites) real
 
 bench: deps
@@ -189,7 +191,7 @@ help:
 	@echo 'make demo         a hello-world module through the whole of kmodbox, below $(BUILD)/demo'
 	@echo 'make test         get what is needed, build, run the suites'
 	@echo 'make test-unit    one suite alone; also test-hostile, test-crash, check'
-	@echo 'make test-real    five Debian drivers, compared byte for byte with what dkms builds'
+	@echo 'make test-real    thirty Debian drivers, compared byte for byte with what dkms builds'
 	@echo 'make bench        speed and memory, as ratios of paired runs'
 	@echo 'make deps         packages to build and test with (apt; sudo where not root)'
 	@echo 'make kernels      kernel headers and drivers into $(KERNELS_DIR) and $(BUILD)/drivers'

@@ -5,12 +5,12 @@
 #include "orchestrator/installer_client.h"
 #include "orchestrator/source.h"
 
-int orchestrator_state(const struct orchestrator *orchestrator, const struct target *target,
-		       enum state *ret_state, struct error **error)
+int package_state(const struct orchestrator *orchestrator, const struct package *package,
+		  const struct target *target, enum state *ret_state, struct error **error)
 {
-	return state_get(orchestrator->places.dkms_tree_fd, orchestrator->options->module,
-			 orchestrator->options->version, target ? target->release : NULL,
-			 target ? target->architecture : NULL, ret_state, error);
+	return state_get(orchestrator->places.dkms_tree_fd, package->module, package->version,
+			 target ? target->release : NULL, target ? target->architecture : NULL,
+			 ret_state, error);
 }
 
 static int add_source(struct orchestrator *orchestrator, struct error **error)
@@ -22,8 +22,8 @@ static int add_source(struct orchestrator *orchestrator, struct error **error)
 
 	r = source_read_named(orchestrator, &source, error);
 	if (r == 0)
-		r = source_evaluate(orchestrator, &source, &orchestrator->targets[0], &recipe,
-				    error);
+		r = source_evaluate(orchestrator, &orchestrator->package, &source,
+				    &orchestrator->targets[0], &recipe, error);
 	if (r == 0)
 		r = installer_client_add(orchestrator, recipe, source.snapshot_fd, &source.digest,
 					 source.foreign, error);
@@ -45,7 +45,7 @@ int verb_add(struct orchestrator *orchestrator, struct error **error)
 	int r = 0;
 
 	if (options->module && options->version && !options->force) {
-		r = orchestrator_state(orchestrator, NULL, &state, error);
+		r = package_state(orchestrator, &orchestrator->package, NULL, &state, error);
 		if (r < 0)
 			return r;
 		if (state >= STATE_ADDED) {
@@ -65,7 +65,7 @@ int verb_add(struct orchestrator *orchestrator, struct error **error)
 int add_if_absent(struct orchestrator *orchestrator, struct error **error)
 {
 	enum state state;
-	int r = orchestrator_state(orchestrator, NULL, &state, error);
+	int r = package_state(orchestrator, &orchestrator->package, NULL, &state, error);
 
 	return r < 0 || state >= STATE_ADDED ? r : add_source(orchestrator, error);
 }

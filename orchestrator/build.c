@@ -35,8 +35,8 @@ static int deliver(struct build *build, const struct digest *headers, struct err
 	if (r == 0)
 		r = build_log_seal(&build->log, error);
 	if (r == 0)
-		r = installer_client_publish(orchestrator, build->target, &set, build->log.fd,
-					     record_fd, error);
+		r = installer_client_publish(orchestrator, build->package, build->target, &set,
+					     build->log.fd, record_fd, error);
 	for (size_t i = 0; r == 0 && i < set.count; i++)
 		log_info(orchestrator->log, "  %s: %s, signed (%s)", set.files[i].result.name,
 			 set.files[i].result.verdict.checker.text, set.ticket.hash);
@@ -90,14 +90,14 @@ static bool keep_failed_log(struct build *build, struct error *error)
 		return false;
 	build_log_note(&build->log, "# %s", reason ? reason : "failed");
 	return build_log_seal(&build->log, NULL) == 0 &&
-	       installer_client_failed_log(build->orchestrator, build->target, build->log.fd,
-					   NULL) == 0;
+	       installer_client_failed_log(build->orchestrator, build->package, build->target,
+					   build->log.fd, NULL) == 0;
 }
 
 static int fail_build(struct build *build, struct error **error)
 {
 	const struct orchestrator *orchestrator = build->orchestrator;
-	const struct options *options = orchestrator->options;
+	const struct package *package = build->package;
 	cleanup_free char *place = NULL;
 	cleanup_free char *text = NULL;
 	struct error *cause = *error;
@@ -106,25 +106,26 @@ static int fail_build(struct build *build, struct error **error)
 
 	place = keep_failed_log(build, cause) ? format_string(" (log: %s/%s/%s/build/make.log)",
 							      orchestrator->places.dkms_tree,
-							      options->module, options->version)
+							      package->module, package->version)
 					      : strdup(" (its log could not be kept)");
 	text = error_describe(cause);
 	*error = error_free(cause);
 	/* Before make nothing is in the log but this. */
-	(void)error_set(error, number, "build of %s %s for %s failed: %s%s", options->module,
-			options->version, build->target->release, text ? text : "no memory",
+	(void)error_set(error, number, "build of %s %s for %s failed: %s%s", package->module,
+			package->version, build->target->release, text ? text : "no memory",
 			build->command && place ? place : "");
 	error_set_code(*error, code ? code : EXIT_INFRASTRUCTURE);
 	return -number;
 }
 
-static int build_once(const struct orchestrator *orchestrator, const struct target *target,
-		      const struct recipe *recipe, const struct source *source, bool *ret_changed,
-		      struct error **error)
+static int build_once(const struct orchestrator *orchestrator, const struct package *package,
+		      const struct target *target, const struct recipe *recipe,
+		      const struct source *source, bool *ret_changed, struct error **error)
 {
 	const struct options *options = orchestrator->options;
 	cleanup_toolchain struct toolchain toolchain = { 0 };
 	struct build build = { .orchestrator = orchestrator,
+			       .package = package,
 			       .target = target,
 			       .recipe = recipe,
 			       .toolchain = &toolchain,
@@ -133,7 +134,7 @@ static int build_once(const struct orchestrator *orchestrator, const struct targ
 			       .log = { .fd = -1 } };
 	int r;
 
-	r = build_log_open(&build.log, options->module, options->version, target->release,
+	r = build_log_open(&build.log, package->module, package->version, target->release,
 			   target->architecture, error);
 	if (r == 0 && options->verbose)
 		build.log.echo = orchestrator->log;
@@ -150,17 +151,17 @@ static int build_once(const struct orchestrator *orchestrator, const struct targ
 	return r;
 }
 
-static int build_added(const struct orchestrator *orchestrator, const struct target *target,
-		       struct error **error)
+static int build_added(const struct orchestrator *orchestrator, const struct package *package,
+		       const struct target *target, struct error **error)
 {
 	cleanup_source struct source source = SOURCE_INITIAL;
 	struct recipe *recipe = NULL;
 	bool changed = true;
 	int r;
 
-	r = source_read_added(orchestrator, &source, error);
+	r = source_read_added(orchestrator, package, &source, error);
 	if (r == 0)
-		r = source_evaluate(orchestrator, &source, target, &recipe, error);
+		r = source_evaluate(orchestrator, package, &source, target, &recipe, error);
 	if (r == 0)
 		r = recipe_check_exclusive(recipe, target->kernel, error);
 	for (int tries = 0; r == 0 && changed; tries++) {
@@ -176,19 +177,20 @@ static int build_added(const struct orchestrator *orchestrator, const struct tar
 				    "starts again",
 				    target->release);
 		if (r == 0)
-			r = build_once(orchestrator, target, recipe, &source, &changed, error);
+			r = build_once(orchestrator, package, target, recipe, &source, &changed,
+				       error);
 	}
 	recipe = recipe_free(recipe);
 	return r;
 }
 
-int build_target(struct orchestrator *orchestrator, const struct target *target,
-		 struct error **error)
+int build_target(struct orchestrator *orchestrator, const struct package *package,
+		 const struct target *target, struct error **error)
 {
 	const struct options *options = orchestrator->options;
 	enum state state;
 	time_t start = time(NULL);
-	int r = orchestrator_state(orchestrator, target, &state, error);
+	int r = package_state(orchestrator, package, target, &state, error);
 
 	if (r < 0)
 		return r;
@@ -196,17 +198,17 @@ int build_target(struct orchestrator *orchestrator, const struct target *target,
 		log_info(orchestrator->log,
 			 "Module %s/%s is already built for kernel %s (%s): skipped. --force "
 			 "builds it again.",
-			 options->module, options->version, target->release, target->architecture);
+			 package->module, package->version, target->release, target->architecture);
 		return 0;
 	}
 	/* With --force what is there stays until the new build is complete; the installer swaps
 	 * them. */
-	log_info(orchestrator->log, "Building %s/%s for kernel %s (%s)", options->module,
-		 options->version, target->release, target->architecture);
-	r = build_added(orchestrator, target, error);
+	log_info(orchestrator->log, "Building %s/%s for kernel %s (%s)", package->module,
+		 package->version, target->release, target->architecture);
+	r = build_added(orchestrator, package, target, error);
 	if (r == 0)
-		log_info(orchestrator->log, "Built %s/%s for kernel %s in %lld s", options->module,
-			 options->version, target->release, (long long)(time(NULL) - start));
+		log_info(orchestrator->log, "Built %s/%s for kernel %s in %lld s", package->module,
+			 package->version, target->release, (long long)(time(NULL) - start));
 	return r;
 }
 
@@ -215,6 +217,7 @@ int verb_build(struct orchestrator *orchestrator, struct error **error)
 	int r = add_if_absent(orchestrator, error);
 
 	for (size_t i = 0; r == 0 && i < orchestrator->target_count; i++)
-		r = build_target(orchestrator, &orchestrator->targets[i], error);
+		r = build_target(orchestrator, &orchestrator->package, &orchestrator->targets[i],
+				 error);
 	return r;
 }

@@ -14,6 +14,7 @@
 
 struct build {
 	const struct orchestrator *orchestrator;
+	const struct package *package;
 	const struct target *target;
 	const struct recipe *recipe;
 	const struct toolchain *toolchain;

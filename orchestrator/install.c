@@ -16,13 +16,13 @@ static void warn_left(const struct orchestrator *orchestrator, const struct targ
 			installed->left, installed->left == 1 ? "" : "s", target->release);
 }
 
-static int install_target(struct orchestrator *orchestrator, const struct target *target,
-			  struct error **error)
+int install_target(struct orchestrator *orchestrator, const struct package *package,
+		   const struct target *target, struct error **error)
 {
 	const struct options *options = orchestrator->options;
 	struct installer_installed installed;
 	enum state state;
-	int r = orchestrator_state(orchestrator, target, &state, error);
+	int r = package_state(orchestrator, package, target, &state, error);
 
 	if (r < 0)
 		return r;
@@ -31,20 +31,20 @@ static int install_target(struct orchestrator *orchestrator, const struct target
 			 "Module %s/%s is already installed on kernel %s (%s): skipped. --force "
 			 "installs "
 			 "it again.",
-			 options->module, options->version, target->release, target->architecture);
+			 package->module, package->version, target->release, target->architecture);
 		return 0;
 	}
 	/* As dkms: --force installs again what is built, and does not build it again. */
 	if (state < STATE_BUILT)
-		r = build_target(orchestrator, target, error);
+		r = build_target(orchestrator, package, target, error);
 	if (r == 0)
-		r = installer_client_request(orchestrator, INSTALLER_INSTALL, target, &installed,
-					     error);
+		r = installer_client_request(orchestrator, INSTALLER_INSTALL, package, target,
+					     &installed, error);
 	if (r < 0)
 		return r;
 	warn_left(orchestrator, target, &installed);
 	log_info(orchestrator->log, "Installed %s/%s on kernel %s: %u module%s%s%s",
-		 options->module, options->version, target->release, installed.files,
+		 package->module, package->version, target->release, installed.files,
 		 installed.files == 1 ? "" : "s",
 		 installed.originals ? ", the kernel's own kept aside" : "",
 		 installed.depmod ? ", module index made anew" : "");
@@ -56,53 +56,54 @@ int verb_install(struct orchestrator *orchestrator, struct error **error)
 	int r = add_if_absent(orchestrator, error);
 
 	for (size_t i = 0; r == 0 && i < orchestrator->target_count; i++)
-		r = install_target(orchestrator, &orchestrator->targets[i], error);
+		r = install_target(orchestrator, &orchestrator->package, &orchestrator->targets[i],
+				   error);
 	return r;
 }
 
-static int refuse_state(const struct orchestrator *orchestrator, const struct target *target,
+static int refuse_state(const struct package *package, const struct target *target,
 			const char *what, struct error **error)
 {
-	(void)error_set(error, ENOENT, "%s/%s is not %s%s%s: see kmodbox status",
-			orchestrator->options->module, orchestrator->options->version, what,
-			target ? " for kernel " : "", target ? target->release : "");
+	(void)error_set(error, ENOENT, "%s/%s is not %s%s%s: see kmodbox status", package->module,
+			package->version, what, target ? " for kernel " : "",
+			target ? target->release : "");
 	if (error)
 		error_set_code(*error, EXIT_STATE);
 	return -ENOENT;
 }
 
-static int uninstall_target(struct orchestrator *orchestrator, const struct target *target,
-			    struct error **error)
+static int uninstall_target(struct orchestrator *orchestrator, const struct package *package,
+			    const struct target *target, struct error **error)
 {
 	struct installer_installed removed;
-	int r = installer_client_request(orchestrator, INSTALLER_UNINSTALL, target, &removed,
-					 error);
+	int r = installer_client_request(orchestrator, INSTALLER_UNINSTALL, package, target,
+					 &removed, error);
 
 	if (r < 0)
 		return r;
 	warn_left(orchestrator, target, &removed);
-	log_info(orchestrator->log, "Uninstalled %s/%s from kernel %s%s%s",
-		 orchestrator->options->module, orchestrator->options->version, target->release,
+	log_info(orchestrator->log, "Uninstalled %s/%s from kernel %s%s%s", package->module,
+		 package->version, target->release,
 		 removed.originals ? ", the kernel's own module is back" : "",
 		 removed.depmod ? ", module index made anew" : "");
 	return r;
 }
 
 /* Takes one build down to what keep allows. */
-static int take_down(struct orchestrator *orchestrator, const struct target *target,
-		     enum state keep, struct error **error)
+static int take_down(struct orchestrator *orchestrator, const struct package *package,
+		     const struct target *target, enum state keep, struct error **error)
 {
 	enum state state;
-	int r = orchestrator_state(orchestrator, target, &state, error);
+	int r = package_state(orchestrator, package, target, &state, error);
 
 	if (r == 0 && state == STATE_INSTALLED)
-		r = uninstall_target(orchestrator, target, error);
+		r = uninstall_target(orchestrator, package, target, error);
 	if (r == 0 && state >= STATE_BUILT && keep < STATE_BUILT) {
-		r = installer_client_request(orchestrator, INSTALLER_UNBUILD, target, NULL, error);
+		r = installer_client_request(orchestrator, INSTALLER_UNBUILD, package, target, NULL,
+					     error);
 		if (r == 0)
 			log_info(orchestrator->log, "Removed the build of %s/%s for kernel %s",
-				 orchestrator->options->module, orchestrator->options->version,
-				 target->release);
+				 package->module, package->version, target->release);
 	}
 	return r;
 }
@@ -123,23 +124,25 @@ static int for_builds(struct orchestrator *orchestrator, enum state enough, enum
 		for (size_t i = 0; r == 0 && i < orchestrator->target_count; i++) {
 			enum state state;
 
-			r = orchestrator_state(orchestrator, &orchestrator->targets[i], &state,
-					       error);
+			r = package_state(orchestrator, &orchestrator->package,
+					  &orchestrator->targets[i], &state, error);
 			if (r == 0 && state < enough)
-				r = refuse_state(orchestrator, &orchestrator->targets[i], what,
-						 error);
+				r = refuse_state(&orchestrator->package, &orchestrator->targets[i],
+						 what, error);
 			if (r == 0)
-				r = take_down(orchestrator, &orchestrator->targets[i], keep, error);
+				r = take_down(orchestrator, &orchestrator->package,
+					      &orchestrator->targets[i], keep, error);
 		}
 		return r;
 	}
-	r = state_list_load(&trees, options->module, options->version, NULL, NULL, &list, error);
+	r = state_list_load(&trees, orchestrator->package.module, orchestrator->package.version,
+			    NULL, NULL, &list, error);
 	for (size_t i = 0; r == 0 && i < list.count; i++) {
 		const struct target target = { .release = list.entries[i].kernel,
 					       .architecture = list.entries[i].architecture };
 
 		if (target.release && list.entries[i].state >= enough)
-			r = take_down(orchestrator, &target, keep, error);
+			r = take_down(orchestrator, &orchestrator->package, &target, keep, error);
 	}
 	state_list_clear(&list);
 	return r;
@@ -148,10 +151,10 @@ static int for_builds(struct orchestrator *orchestrator, enum state enough, enum
 static int require_added(struct orchestrator *orchestrator, struct error **error)
 {
 	enum state state;
-	int r = orchestrator_state(orchestrator, NULL, &state, error);
+	int r = package_state(orchestrator, &orchestrator->package, NULL, &state, error);
 
 	if (r == 0 && state == STATE_ABSENT)
-		r = refuse_state(orchestrator, NULL, "in the DKMS tree", error);
+		r = refuse_state(&orchestrator->package, NULL, "in the DKMS tree", error);
 	return r;
 }
 
@@ -176,8 +179,8 @@ static int has_builds(const struct orchestrator *orchestrator, bool *ret_has, st
 					   .source_fd = -1,
 					   .install_fd = -1 };
 	struct state_list list = { 0 };
-	int r = state_list_load(&trees, orchestrator->options->module,
-				orchestrator->options->version, NULL, NULL, &list, error);
+	int r = state_list_load(&trees, orchestrator->package.module, orchestrator->package.version,
+				NULL, NULL, &list, error);
 
 	if (r < 0)
 		return r;
@@ -203,9 +206,10 @@ int verb_remove(struct orchestrator *orchestrator, struct error **error)
 	}
 	if (r < 0 || built)
 		return r;
-	r = installer_client_request(orchestrator, INSTALLER_REMOVE, NULL, NULL, error);
+	r = installer_client_request(orchestrator, INSTALLER_REMOVE, &orchestrator->package, NULL,
+				     NULL, error);
 	if (r == 0)
 		log_info(orchestrator->log, "Removed %s/%s from the DKMS tree",
-			 orchestrator->options->module, orchestrator->options->version);
+			 orchestrator->package.module, orchestrator->package.version);
 	return r;
 }

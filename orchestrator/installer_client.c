@@ -15,17 +15,18 @@ static int call(const struct orchestrator *orchestrator, enum installer_request 
 	return r == -EPIPE ? error_context(error, "the installer ended") : r;
 }
 
-static int fill_target(const struct orchestrator *orchestrator, const struct target *target,
-		       struct installer_target *ret_target, struct error **error)
+static int fill_target(const struct orchestrator *orchestrator, const struct package *package,
+		       const struct target *target, struct installer_target *ret_target,
+		       struct error **error)
 {
 	const struct options *options = orchestrator->options;
 	int r;
 
 	*ret_target = (struct installer_target){ .force = options->force,
 						 .skip_depmod = options->no_depmod };
-	r = MESSAGE_STRING_SET(ret_target->module, options->module);
+	r = MESSAGE_STRING_SET(ret_target->module, package->module);
 	if (r == 0)
-		r = MESSAGE_STRING_SET(ret_target->version, options->version);
+		r = MESSAGE_STRING_SET(ret_target->version, package->version);
 	if (r == 0 && target)
 		r = MESSAGE_STRING_SET(ret_target->kernel, target->release);
 	if (r == 0 && target)
@@ -87,14 +88,14 @@ int installer_client_add(const struct orchestrator *orchestrator, const struct r
 	return r < 0 ? r : call(orchestrator, INSTALLER_ADD_COMMIT, NULL, 0, NULL, 0, error);
 }
 
-int installer_client_publish(const struct orchestrator *orchestrator, const struct target *target,
-			     const struct signed_set *set, int log_fd, int record_fd,
-			     struct error **error)
+int installer_client_publish(const struct orchestrator *orchestrator, const struct package *package,
+			     const struct target *target, const struct signed_set *set, int log_fd,
+			     int record_fd, struct error **error)
 {
 	const struct installer_publish_commit commit = { 0 };
 	const int fds[] = { log_fd, record_fd };
 	struct installer_target payload;
-	int r = fill_target(orchestrator, target, &payload, error);
+	int r = fill_target(orchestrator, package, target, &payload, error);
 
 	if (r == 0)
 		r = call(orchestrator, INSTALLER_PUBLISH, &payload, sizeof(payload),
@@ -108,10 +109,11 @@ int installer_client_publish(const struct orchestrator *orchestrator, const stru
 }
 
 int installer_client_failed_log(const struct orchestrator *orchestrator,
-				const struct target *target, int log_fd, struct error **error)
+				const struct package *package, const struct target *target,
+				int log_fd, struct error **error)
 {
 	struct installer_target payload;
-	int r = fill_target(orchestrator, target, &payload, error);
+	int r = fill_target(orchestrator, package, target, &payload, error);
 
 	return r < 0 ? r
 		     : call(orchestrator, INSTALLER_FAILED_LOG, &payload, sizeof(payload), &log_fd,
@@ -119,13 +121,14 @@ int installer_client_failed_log(const struct orchestrator *orchestrator,
 }
 
 int installer_client_request(const struct orchestrator *orchestrator,
-			     enum installer_request request, const struct target *target,
-			     struct installer_installed *ret_installed, struct error **error)
+			     enum installer_request request, const struct package *package,
+			     const struct target *target, struct installer_installed *ret_installed,
+			     struct error **error)
 {
 	cleanup_message struct message reply = { 0 };
 	struct installer_target payload;
 	bool counts = request == INSTALLER_INSTALL || request == INSTALLER_UNINSTALL;
-	int r = fill_target(orchestrator, target, &payload, error);
+	int r = fill_target(orchestrator, package, target, &payload, error);
 
 	if (r < 0)
 		return r;

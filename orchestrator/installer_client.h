@@ -13,17 +13,17 @@ int installer_client_add(const struct orchestrator *orchestrator, const struct r
 			 int snapshot_fd, const struct digest *source, bool write_source,
 			 struct error **error) must_check;
 /* Hands over a signed build with its log and record (sealed memfds). */
-int installer_client_publish(const struct orchestrator *orchestrator, const struct target *target,
-			     const struct signed_set *set, int log_fd, int record_fd,
-			     struct error **error) must_check;
+int installer_client_publish(const struct orchestrator *orchestrator, const struct package *package,
+			     const struct target *target, const struct signed_set *set, int log_fd,
+			     int record_fd, struct error **error) must_check;
 /* The log of a build that failed. */
 int installer_client_failed_log(const struct orchestrator *orchestrator,
-				const struct target *target, int log_fd,
-				struct error **error) must_check;
+				const struct package *package, const struct target *target,
+				int log_fd, struct error **error) must_check;
 /* INSTALLER_INSTALL, UNINSTALL, UNBUILD or REMOVE. target NULL: the module version as a whole. */
 int installer_client_request(const struct orchestrator *orchestrator,
-			     enum installer_request request, const struct target *target,
-			     struct installer_installed *ret_installed,
+			     enum installer_request request, const struct package *package,
+			     const struct target *target, struct installer_installed *ret_installed,
 			     struct error **error) must_check;
 
 #endif

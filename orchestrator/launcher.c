@@ -16,6 +16,7 @@
 #include "lib/base/files.h"
 #include "lib/base/message.h"
 #include "orchestrator/helpers.h"
+#include "orchestrator/packages.h"
 #include "orchestrator/staging.h"
 #include "sandbox/slot.h"
 
@@ -89,13 +90,11 @@ static int load_targets(struct launch *launch, struct error **error)
 	return 0;
 }
 
-/* A file or directory that `add` names, or the source that an added module points to. */
+/* A file or directory that `add` names. */
 static int open_sources(struct launch *launch, struct error **error)
 {
 	const struct options *options = launch->part.options;
 	struct orchestrator *part = &launch->part;
-	cleanup_free char *link = NULL;
-	cleanup_close int root_fd = -1;
 
 	if (options->archive) {
 		part->archive_fd = open(options->archive, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -108,16 +107,27 @@ static int open_sources(struct launch *launch, struct error **error)
 			       ? error_set_errno(error, errno, "%s", options->source)
 			       : 0;
 	}
-	if (!options->module || !options->version)
+	return 0;
+}
+
+/* Beside the one of the command line, those that it may depend on. */
+static int open_packages(struct launch *launch, struct error **error)
+{
+	const struct options *options = launch->part.options;
+	struct orchestrator *part = &launch->part;
+	const struct package *found;
+	int r;
+
+	part->package = (struct package){ .module = options->module,
+					  .version = options->version,
+					  .source_fd = -1 };
+	if (!launch->row->signs)
 		return 0;
-	link = format_string("%s/%s/%s/source", part->places.dkms_tree, options->module,
-			     options->version);
-	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (!link || root_fd < 0)
-		return error_set_errno(error, ENOMEM, "source");
-	/* Not added yet: the source tree is asked later. */
-	ignore_result(open_trusted(root_fd, link, geteuid(), O_RDONLY | O_DIRECTORY,
-				   &part->given_source_fd, NULL, NULL));
+	r = packages_open(&part->places, geteuid(), &part->packages, &part->package_count, error);
+	if (r < 0 || !options->module || !options->version)
+		return r;
+	found = packages_find(part, options->module, options->version);
+	part->package.source_fd = found ? found->source_fd : -1;
 	return 0;
 }
 
@@ -501,6 +511,7 @@ static void close_all(struct launch *launch)
 	part->archive_fd = close_fd(part->archive_fd);
 	part->unpack_fd = close_fd(part->unpack_fd);
 	part->sandbox.userns_fd = close_fd(part->sandbox.userns_fd);
+	packages_close(part->packages, part->package_count);
 	places_close(&part->places);
 	for (size_t i = 0; i < part->target_count; i++) {
 		free(part->targets[i].release);
@@ -545,6 +556,8 @@ static int prepare(struct launch *launch, struct error **error)
 	if (r == 0)
 		r = open_sources(launch, error);
 	if (r == 0)
+		r = open_packages(launch, error);
+	if (r == 0)
 		r = helper_open_program("kmodbox-unpack", &launch->part.unpack_fd, error);
 	if (r == 0)
 		r = load_profile(launch, error);
@@ -562,6 +575,7 @@ int launch(const struct verb_row *row, const struct options *options, const stru
 		.part = { .options = options,
 			  .log = log,
 			  .places = PLACES_INITIAL,
+			  .package = { .source_fd = -1 },
 			  .given_source_fd = -1,
 			  .archive_fd = -1,
 			  .signer = -1,

@@ -25,14 +25,23 @@ struct target {
 	struct error *failure;
 };
 
+/* One module version: of the command line, or one of those that are added. */
+struct package {
+	char *module;
+	char *version;
+	int source_fd; /* what its `source` in the DKMS tree leads to; -1: nothing that is there */
+};
+
 struct orchestrator {
 	const struct options *options;
 	const struct log *log;
 	struct places places;
 	struct target *targets; /* at least one */
 	size_t target_count;
-	int given_source_fd; /* the directory that `add DIR` named, or the source of an added
-				module; -1 */
+	struct package package;	  /* of the command line; names are NULL where it gives none */
+	struct package *packages; /* all that are added, for verbs that build; by name, bytewise */
+	size_t package_count;
+	int given_source_fd; /* the directory that `add DIR` named; -1 */
 	int archive_fd;	     /* the file that `add FILE` named; -1 */
 	int signer;	     /* socket; -1 where the verb needs none */
 	int installer;	     /* socket */
@@ -61,12 +70,16 @@ int verb_unbuild(struct orchestrator *orchestrator, struct error **error) must_c
 int verb_remove(struct orchestrator *orchestrator, struct error **error) must_check;
 
 /* Parts that verbs share. */
-int orchestrator_state(const struct orchestrator *orchestrator, const struct target *target,
-		       enum state *ret_state, struct error **error) must_check;
+int package_state(const struct orchestrator *orchestrator, const struct package *package,
+		  const struct target *target, enum state *ret_state,
+		  struct error **error) must_check;
 /* Adds -m/-v from the source tree if it is not added yet, as DKMS does for build and install. */
 int add_if_absent(struct orchestrator *orchestrator, struct error **error) must_check;
-/* Builds for one kernel unless it is built already: unbuilds first with --force. */
-int build_target(struct orchestrator *orchestrator, const struct target *target,
-		 struct error **error) must_check;
+/* Builds for one kernel unless it is built already. With --force what is there is replaced. */
+int build_target(struct orchestrator *orchestrator, const struct package *package,
+		 const struct target *target, struct error **error) must_check;
+/* Installs for one kernel what is built, unless it is installed; builds it first where needed. */
+int install_target(struct orchestrator *orchestrator, const struct package *package,
+		   const struct target *target, struct error **error) must_check;
 
 #endif

@@ -28,11 +28,10 @@ static int from_directory(int directory_fd, struct source *ret_source, struct er
 	return 0;
 }
 
-static int from_source_tree(const struct orchestrator *orchestrator, struct source *ret_source,
-			    struct error **error)
+static int from_source_tree(const struct orchestrator *orchestrator, const struct package *package,
+			    struct source *ret_source, struct error **error)
 {
-	const struct options *options = orchestrator->options;
-	cleanup_free char *name = format_string("%s-%s", options->module, options->version);
+	cleanup_free char *name = format_string("%s-%s", package->module, package->version);
 	cleanup_close int fd = -1;
 	int r;
 
@@ -45,7 +44,7 @@ static int from_source_tree(const struct orchestrator *orchestrator, struct sour
 			error, -r,
 			"source of %s/%s not found: %s/%s is not a directory that can be read; put "
 			"the source there, or add its directory or archive",
-			options->module, options->version, orchestrator->places.source_tree, name);
+			package->module, package->version, orchestrator->places.source_tree, name);
 		return fail(error, EXIT_NO_SOURCE, r);
 	}
 	return from_directory(fd, ret_source, error);
@@ -77,26 +76,26 @@ int source_read_named(const struct orchestrator *orchestrator, struct source *re
 		*ret_source = source;
 		return 0;
 	}
-	return from_source_tree(orchestrator, ret_source, error);
+	return from_source_tree(orchestrator, &orchestrator->package, ret_source, error);
 }
 
-int source_read_added(const struct orchestrator *orchestrator, struct source *ret_source,
-		      struct error **error)
+int source_read_added(const struct orchestrator *orchestrator, const struct package *package,
+		      struct source *ret_source, struct error **error)
 {
-	if (orchestrator->given_source_fd >= 0 && !orchestrator->options->source)
-		return from_directory(orchestrator->given_source_fd, ret_source, error);
-	return from_source_tree(orchestrator, ret_source, error);
+	if (package->source_fd >= 0)
+		return from_directory(package->source_fd, ret_source, error);
+	return from_source_tree(orchestrator, package, ret_source, error);
 }
 
-int source_evaluate(const struct orchestrator *orchestrator, const struct source *source,
-		    const struct target *target, struct recipe **ret_recipe, struct error **error)
+int source_evaluate(const struct orchestrator *orchestrator, const struct package *package,
+		    const struct source *source, const struct target *target,
+		    struct recipe **ret_recipe, struct error **error)
 {
-	const struct options *options = orchestrator->options;
 	const struct recipe_request request = {
 		.base = &orchestrator->sandbox,
 		.snapshot_fd = source->snapshot_fd,
-		.module = options->module,
-		.version = options->version,
+		.module = package->module,
+		.version = package->version,
 		.kernel = target->kernel,
 		.kernel_release = target->release,
 		.architecture = target->architecture,

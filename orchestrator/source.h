@@ -18,11 +18,11 @@ struct source {
 int source_read_named(const struct orchestrator *orchestrator, struct source *ret_source,
 		      struct error **error) must_check;
 /* Of a module version that is added: what its link in the DKMS tree leads to. */
-int source_read_added(const struct orchestrator *orchestrator, struct source *ret_source,
-		      struct error **error) must_check;
-int source_evaluate(const struct orchestrator *orchestrator, const struct source *source,
-		    const struct target *target, struct recipe **ret_recipe,
-		    struct error **error) must_check;
+int source_read_added(const struct orchestrator *orchestrator, const struct package *package,
+		      struct source *ret_source, struct error **error) must_check;
+int source_evaluate(const struct orchestrator *orchestrator, const struct package *package,
+		    const struct source *source, const struct target *target,
+		    struct recipe **ret_recipe, struct error **error) must_check;
 void source_clear(struct source *source);
 #define cleanup_source cleanup(source_clear)
 

@@ -2,7 +2,6 @@
 /* A recipe once it is data: what it says about one kernel. Its strings are checked, yet foreign. */
 #include "lib/recipes/recipe.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 
 #include "lib/artifacts/exit_code.h"
 #include "lib/recipes/recipe_internal.h"
+#include "lib/recipes/version.h"
 
 struct recipe *recipe_free(struct recipe *recipe)
 {
@@ -54,43 +54,6 @@ int recipe_refuse(const struct recipe_request *request, struct error **error, in
 	if (error)
 		error_set_code(*error, code);
 	return r;
-}
-
-/* As `sort -V` ranks them: '~' before the end, then digits and the end, letters, all else. */
-static int version_rank(char byte)
-{
-	if (byte == '~')
-		return -1;
-	if (byte == '\0' || isdigit((unsigned char)byte))
-		return 0;
-	return isalpha((unsigned char)byte) ? (unsigned char)byte : (unsigned char)byte + 256;
-}
-
-static int compare_versions(const char *a, const char *b)
-{
-	while (*a || *b) {
-		size_t a_digits, b_digits;
-		int order;
-
-		while ((*a && !isdigit((unsigned char)*a)) || (*b && !isdigit((unsigned char)*b))) {
-			if (version_rank(*a) != version_rank(*b))
-				return version_rank(*a) - version_rank(*b);
-			a++; /* equal ranks that are not 0: neither is at its end */
-			b++;
-		}
-		a += strspn(a, "0");
-		b += strspn(b, "0");
-		a_digits = strspn(a, "0123456789");
-		b_digits = strspn(b, "0123456789");
-		if (a_digits != b_digits)
-			return a_digits < b_digits ? -1 : 1;
-		order = strncmp(a, b, a_digits);
-		if (order != 0)
-			return order;
-		a += a_digits;
-		b += b_digits;
-	}
-	return 0;
 }
 
 /* Does .config have a line NAME=y or NAME=m? */
@@ -152,11 +115,11 @@ int recipe_check_exclusive(const struct recipe *recipe, const struct kernel *ker
 		return exclude(recipe, error, "BUILD_EXCLUSIVE_KERNEL", recipe->exclusive_kernel,
 			       "does not match");
 	if (recipe->exclusive_kernel_min &&
-	    compare_versions(kernel->release, recipe->exclusive_kernel_min) < 0)
+	    version_compare(kernel->release, recipe->exclusive_kernel_min) < 0)
 		return exclude(recipe, error, "BUILD_EXCLUSIVE_KERNEL_MIN",
 			       recipe->exclusive_kernel_min, "is above");
 	if (recipe->exclusive_kernel_max &&
-	    compare_versions(kernel->release, recipe->exclusive_kernel_max) > 0)
+	    version_compare(kernel->release, recipe->exclusive_kernel_max) > 0)
 		return exclude(recipe, error, "BUILD_EXCLUSIVE_KERNEL_MAX",
 			       recipe->exclusive_kernel_max, "is below");
 	if (!recipe->arch_matches)

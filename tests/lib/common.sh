@@ -27,6 +27,12 @@ kernel_release() {
 	done
 }
 
+# "NAME VERSION" of the source in an unpacked driver package, as its dkms.conf has them in plain text.
+package_identity() {
+	sed -nE 's/^PACKAGE_(NAME|VERSION)="?([^"]*)"?$/\1 \2/p' "$1"/usr/src/*/dkms.conf | sort |
+		sed 's/^[A-Z]* //' | paste -sd ' '
+}
+
 # A module's bytes as they left the compiler and strip: decompressed, appended signature cut off.
 # The trailer is 12 bytes of struct module_signature, whose last 4 are the signature's length
 # (big-endian), and a 28-byte marker: include/linux/module_signature.h.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# `make kernels`: the kernels, driver packages and the dkms that demo, tests and benchmarks work on.
+# `make kernels`: the kernels, driver packages and the dkms that demo, tests and benchmarks work on;
+# with --all-drivers every package that tests/real/drivers lists.
 # Debian's packages are downloaded (apt checks them against its signed lists) and unpacked below
 # build/; nothing is installed on the host. What is already there is left alone, without network.
 set -euo pipefail
@@ -107,8 +108,12 @@ fi
 kernel 6.1 linux-headers-amd64
 kernel 6.12 linux-headers-6.12-amd64
 kernel 6.1-cloud linux-headers-cloud-amd64 linux-image-cloud-amd64
-for driver in acpi-call bbswitch v4l2loopback ddcci evdi; do
-	package "$drivers/$driver" "$driver-dkms"
+wanted=(acpi-call-dkms bbswitch-dkms v4l2loopback-dkms ddcci-dkms evdi-dkms)
+if [ "${1:-}" = --all-drivers ]; then
+	mapfile -t wanted < <(sed -n 's/^\([a-z0-9][^ ]*\).*/\1/p' "$top/tests/real/drivers")
+fi
+for driver in "${wanted[@]}"; do
+	package "$drivers/${driver%-dkms}" "$driver"
 done
 package "$build/dkms" dkms
 [ -d "$kernels/6.1" ] || die "no kernel 6.1: nothing to work on"

@@ -361,6 +361,9 @@ static struct orchestrator with_sources(const struct place *place, const struct 
 	return (struct orchestrator){ .options = options,
 				      .places = { .source_tree = (char *)(uintptr_t)place->path,
 						  .source_tree_fd = place->fd },
+				      .package = { .module = options->module,
+						   .version = options->version,
+						   .source_fd = -1 },
 				      .given_source_fd = -1,
 				      .archive_fd = -1 };
 }
@@ -411,21 +414,23 @@ static void test_sources(void **state)
 	assert_int_equal(source_read_named(&part, &source, NULL), 0);
 	assert_true(digest_equal(&source.digest, &own) && !source.foreign);
 	source_clear(&source);
-	assert_int_equal(source_read_added(&part, &source, NULL), 0);
+	assert_int_equal(source_read_added(&part, &part.package, &source, NULL), 0);
 	assert_true(digest_equal(&source.digest, &own));
 	source_clear(&source);
 	assert_int_equal(source.snapshot_fd, -1);
 	/* What an added module's link led to goes before the source tree. */
-	part.given_source_fd = other_fd;
-	assert_int_equal(source_read_added(&part, &source, NULL), 0);
+	part.package.source_fd = other_fd;
+	assert_int_equal(source_read_added(&part, &part.package, &source, NULL), 0);
 	assert_true(digest_equal(&source.digest, &other) && !source.foreign);
 	source_clear(&source);
 	/* A directory that `add` named is to be added; an added module's it is not. */
 	options.source = named;
+	part.package.source_fd = -1;
+	part.given_source_fd = other_fd;
 	assert_int_equal(source_read_named(&part, &source, NULL), 0);
 	assert_true(digest_equal(&source.digest, &other) && source.foreign);
 	source_clear(&source);
-	assert_int_equal(source_read_added(&part, &source, NULL), 0);
+	assert_int_equal(source_read_added(&part, &part.package, &source, NULL), 0);
 	assert_true(digest_equal(&source.digest, &own));
 }
 
@@ -445,7 +450,7 @@ static void test_bad_sources(void **state)
 		       place->path);
 	assert_int_equal(source_read_named(&part, &source, &error), -ENOENT);
 	assert_true(says(&error, EXIT_NO_SOURCE, missing));
-	assert_int_equal(source_read_added(&part, &source, &error), -ENOENT);
+	assert_int_equal(source_read_added(&part, &part.package, &source, &error), -ENOENT);
 	assert_true(says(&error, EXIT_NO_SOURCE, missing));
 	make_source(place, "real", "PACKAGE_NAME=demo\n");
 	assert_int_equal(symlinkat("real", place->fd, "demo-1"), 0);
