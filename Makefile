@@ -11,7 +11,7 @@ sharedir = $(PREFIX)/share/kmodbox
 profiledir = $(sharedir)/profiles
 VERSION = 0.1
 
-LIBRARIES = libseccomp libcap libarchive libcrypto jansson zlib liblzma libzstd
+LIBRARIES = libseccomp libcap libarchive libcrypto jansson inih zlib liblzma libzstd
 PKG_CONFIG ?= pkg-config
 
 warnings = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
@@ -107,7 +107,15 @@ $(unit_programs): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(library)
 $(tool_programs): %: %.o
 	$(call command,LINK,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<)
 
--include $(patsubst %.c,$(BUILD)/%.d,$(all_sources) $(unit_sources) $(tool_sources))
+# Those that need our library too.
+linked_sources := $(wildcard tests/recipes/*.c)
+linked_programs = $(patsubst %.c,$(BUILD)/%,$(linked_sources))
+$(linked_programs): %: %.o $(library)
+	$(call command,LINK,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(pkg_libs))
+
+$(BUILD)/lib/recipes/script.o: lib/recipes/evaluate.sh
+$(BUILD)/orchestrator/build_view.o: orchestrator/build.sh
+-include $(patsubst %.c,$(BUILD)/%.d,$(all_sources) $(unit_sources) $(tool_sources) $(linked_sources))
 
 # What needs packages, then programs. `test` is deps and the suites, in a make that sees the packages.
 .PHONY: deps kernels demo test test-unit test-hostile test-crash test-real bench check run-tests unit-programs
@@ -130,9 +138,9 @@ test: deps
 
 unit-programs: $(unit_programs)
 
-run-tests: all $(unit_programs) $(tool_programs)
+run-tests: all $(unit_programs) $(tool_programs) $(linked_programs)
 	@$(MAKE) --no-print-directory kernels || echo "tests that need kernel headers will be skipped"
-	KMODBOX_CRASH_COUNT=$${KMODBOX_CRASH_COUNT:-10} $(suites) check unit parity hostile crash demo
+	KMODBOX_CRASH_COUNT=$${KMODBOX_CRASH_COUNT:-10} $(suites) check unit recipes corpus parity hostile crash demo
 
 test-unit: all $(unit_programs)
 	$(suites) unit
@@ -167,6 +175,7 @@ install: all
 	install -m 0644 $(wildcard profiles/*) $(DESTDIR)$(profiledir)/
 	install -d $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man8
 	scdoc <docs/kmodbox-build.json.5.scd >$(DESTDIR)$(mandir)/man5/kmodbox-build.json.5
+	scdoc <docs/kmodbox-modules.d.5.scd >$(DESTDIR)$(mandir)/man5/kmodbox-modules.d.5
 	scdoc <docs/kmodbox.8.scd >$(DESTDIR)$(mandir)/man8/kmodbox.8
 	install -m 0644 packaging/sysusers.d/kmodbox.conf $(DESTDIR)$(systemddir)/sysusers.d/
 	install -m 0644 packaging/tmpfiles.d/kmodbox.conf $(DESTDIR)$(systemddir)/tmpfiles.d/
@@ -174,7 +183,8 @@ install: all
 # State below /var/lib stays: it says what is installed in the kernels' module trees.
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/kmodbox
-	rm -f $(addprefix $(DESTDIR)$(mandir)/,man5/kmodbox-build.json.5 man8/kmodbox.8)
+	rm -f $(addprefix $(DESTDIR)$(mandir)/,man5/kmodbox-build.json.5 \
+		man5/kmodbox-modules.d.5 man8/kmodbox.8)
 	rm -f $(addprefix $(DESTDIR)$(systemddir)/,sysusers.d/kmodbox.conf tmpfiles.d/kmodbox.conf)
 	rm -rf $(DESTDIR)$(libexecdir) $(DESTDIR)$(sharedir)
 

@@ -33,7 +33,17 @@ struct checker_facts {
 	char module_name[128]; /* stem of the file: '-' and '_' are the same */
 	uint32_t machine;      /* EM_X86_64 */
 	uint32_t modversions;  /* 0 or 1: CONFIG_MODVERSIONS */
-	uint32_t signing;      /* reserved, 0 */
+	uint32_t purpose;      /* enum checker_purpose */
+};
+
+enum checker_purpose {
+	CHECKER_LOADING = 0, /* will this file load, as it is? */
+	/*
+	 * What does it export? Asked of a module that was signed before, and so was examined:
+	 * compression and signature are passed over, what it imports and is called is not looked
+	 * at, and a symbol that the kernel has too is not given.
+	 */
+	CHECKER_EXPORTS = 1,
 };
 
 enum checker_outcome {
@@ -47,6 +57,7 @@ struct checker_verdict {
 	/*
 	 * What init_module(2) would give, positive; EPERM where the kernel would take the module
 	 * but kmodbox does not (wrong name, intree=...); 0 where it will load.
+	 * CHECKER_EXPORTS: "will load" stands for "can be read".
 	 */
 	int32_t errnum;
 	uint32_t imports; /* undefined symbols, all resolved where it will load */

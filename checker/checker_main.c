@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "checker/checker.h"
+#include "checker/decompress.h"
 #include "checker/jail.h"
 #include "lib/base/memfd.h"
 
@@ -44,6 +45,26 @@ static int map_input(struct input *input, struct error **error)
 			 &input->symvers_size, error);
 }
 
+/* What cannot be unpacked is a finding like any other, not a failure of ours. */
+static void examine(const struct input *input, struct checker_verdict *verdict,
+		    struct text *exports)
+{
+	const uint8_t *module = input->module;
+	size_t size = input->module_size;
+	int r = 0;
+
+	if (input->facts.purpose == CHECKER_EXPORTS)
+		r = decompress(input->module, input->module_size, &module, &size);
+	if (r < 0) {
+		*verdict = (struct checker_verdict){ .outcome = CHECKER_WILL_NOT_LOAD,
+						     .errnum = -r,
+						     .text = "it cannot be decompressed" };
+		return;
+	}
+	checker_examine(module, size, (const char *)input->symvers, input->symvers_size,
+			&input->facts, verdict, exports);
+}
+
 static int write_record(const void *record, size_t length)
 {
 	const char *bytes = record;
@@ -76,8 +97,7 @@ int main(void)
 	/* From here on there is no standard error any more: the exit status has to say it. */
 	if (checker_jail_enter(CHECKER_RECORD_FD, &error) < 0)
 		_exit(3);
-	checker_examine(input.module, input.module_size, (const char *)input.symvers,
-			input.symvers_size, &input.facts, &verdict, &exports);
+	examine(&input, &verdict, &exports);
 	if (write_record(&verdict, sizeof(verdict)) < 0 ||
 	    write_record(exports.data, exports.length) < 0)
 		_exit(4);

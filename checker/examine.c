@@ -282,12 +282,19 @@ static void examine_all(struct examination *e, const uint8_t *module, size_t mod
 	if (r < 0)
 		return;
 	r = elf_open(&e->file, module, module_size, e->facts->machine);
-	examine_signature(e);
+	if (e->facts->purpose != CHECKER_EXPORTS)
+		examine_signature(e);
 	if (r < 0) {
 		finding_refuse(e, -r, "%s", e->file.reason);
 		return;
 	}
-	if (examine_sections(e) < 0 || examine_versions(e) < 0)
+	if (examine_sections(e) < 0)
+		return;
+	if (e->facts->purpose == CHECKER_EXPORTS) {
+		examine_exports(e);
+		return;
+	}
+	if (examine_versions(e) < 0)
 		return;
 	examine_vermagic(e);
 	examine_writable_code(e);

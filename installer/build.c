@@ -9,19 +9,7 @@
 
 #include "installer/installer.h"
 #include "lib/base/files.h"
-
-/* In the DKMS tree all modules of a build lie in one directory. */
-static int check_names(const struct ticket *ticket, struct error **error)
-{
-	for (uint32_t i = 0; i < ticket->file_count; i++)
-		for (uint32_t j = 0; j < i; j++)
-			if (string_equal(ticket->files[i].name, ticket->files[j].name))
-				return installer_refuse(error, EXIT_INSTALL_REFUSED, EEXIST,
-							"%s/%s: two modules are called %s",
-							ticket->module, ticket->version,
-							ticket->files[i].name);
-	return 0;
-}
+#include "lib/base/memfd.h"
 
 /* ledger/M/K-A holds the serial that was taken last. */
 static int check_serial(const struct installer *installer, struct error **error)
@@ -38,40 +26,36 @@ static int check_serial(const struct installer *installer, struct error **error)
 	r = read_file(installer->trees.fds[TREE_LEDGER], path, 32, &text, &reason);
 	if (r == -ENOENT)
 		return 0;
-	if (r == 0 && text.length > 0 && text.data[text.length - 1] == '\n') {
-		text.data[text.length - 1] = '\0';
+	if (r == 0) {
+		text.data[strcspn(text.data, "\n")] = '\0';
 		r = parse_u64(text.data, UINT64_MAX, &last);
-	} else if (r == 0) {
-		r = -EBADMSG;
 	}
 	if (r < 0)
-		return installer_refuse(error, EXIT_INSTALL_REFUSED, -r,
-					"the ledger's entry %s is unusable; restore it", path);
+		return error_refuse(error, EXIT_INSTALL_REFUSED, -r,
+				    "the ledger's entry %s is unusable; restore it", path);
 	if (ticket->serial <= last)
-		return installer_refuse(
-			error, EXIT_INSTALL_REFUSED, ESTALE,
-			"%s/%s: replay of an old ticket (serial %llu, %llu was taken "
-			"already); build the module again",
-			ticket->module, ticket->version, (unsigned long long)ticket->serial,
-			(unsigned long long)last);
+		return error_refuse(error, EXIT_INSTALL_REFUSED, ESTALE,
+				    "%s/%s: replay of an old ticket (serial %llu, %llu was taken "
+				    "already); build the module again",
+				    ticket->module, ticket->version,
+				    (unsigned long long)ticket->serial, (unsigned long long)last);
 	return 0;
 }
 
 static int check_ticket(struct installer *installer, struct error **error)
 {
-	cleanup_approval struct approval approval = { 0 };
 	const struct installer_target *target = &installer->target;
-	int r;
+	const uint8_t *bytes;
+	size_t size;
+	int r = memfd_map(installer->file_fd, TICKET_MAXIMUM, &bytes, &size, error);
 
-	r = installer_verify(installer, installer->file_fd, &installer->ticket, error);
+	if (r < 0)
+		return r;
+	r = installer_verify(installer, bytes, size, &installer->ticket, error);
+	memfd_unmap(bytes, size);
 	if (r == 0)
-		r = check_names(&installer->ticket, error);
-	if (r == 0)
-		r = approval_load(installer->trees.fds[TREE_APPROVALS], target->module,
-				  target->version, &approval, error);
-	if (r == 0)
-		r = approval_check_source(&approval, &installer->ticket.source, target->kernel,
-					  error);
+		r = approval_require_source(installer->trees.fds[TREE_APPROVALS], target->module,
+					    target->version, &installer->ticket.source, error);
 	return r < 0 ? r : check_serial(installer, error);
 }
 
@@ -80,16 +64,18 @@ static int keep_file(void *context, int directory_fd, const char *path, const ch
 {
 	const struct installer *installer = context;
 	cleanup_close int fd = -1, kept_fd = -1;
-	uint64_t size = 0;
-	int r = module_open(directory_fd, name, &fd, &size, NULL, error);
+	int r;
 
 	(void)path;
+	if (ticket_module_stem(name) == 0)
+		return 0;
+	r = module_open(directory_fd, name, &fd, NULL, error);
 	if (r == 0)
 		r = open_beneath(installer->directory_fd, "installed", O_RDONLY | O_DIRECTORY, 0,
 				 &kept_fd, error);
 	return r < 0 ? r
-		     : transaction_fill(installer->transaction, TREE_DKMS, kept_fd, name, fd, size,
-					0644, error);
+		     : transaction_fill(installer->transaction, TREE_DKMS, kept_fd, name, fd,
+					error);
 }
 
 /* A build that is installed and built anew stays known in installed/, for when it is uninstalled.
@@ -126,17 +112,15 @@ static int stage_build(struct installer *installer, const char *path, struct err
 		r = error_set_errno(error, errno, "cannot make the directories of a build");
 	if (r == 0)
 		r = keep_installed(installer, error);
-	return r < 0 ? transaction_staged(transaction, TREE_DKMS, r, error) : 0;
+	return r < 0 ? trees_result(&installer->trees, TREE_DKMS, r, error) : 0;
 }
 
-int build_publish(struct installer *installer, struct message *message,
-		  struct installer_installed *ret_installed, struct error **error)
+int build_publish(struct installer *installer, struct message *message, struct error **error)
 {
 	const struct installer_target *target = &installer->target;
 	char path[INSTALLER_PATH];
 	int r = installer_require_added(installer, error);
 
-	(void)ret_installed;
 	if (r < 0)
 		return r;
 	installer->file_fd = TAKE_FD(message->fds[0]);
@@ -145,9 +129,8 @@ int build_publish(struct installer *installer, struct message *message,
 		return r;
 	installer_build_path(installer, target->version, "", path);
 	if (!target->force && installer_exists(installer, TREE_DKMS, path))
-		return installer_refuse(error, EXIT_STATE, EEXIST,
-					"%s is already built; unbuild it first, or use --force",
-					path);
+		return error_refuse(error, EXIT_STATE, EEXIST,
+				    "%s is already built; unbuild it first, or use --force", path);
 	installer->received = calloc(installer->ticket.file_count, sizeof(bool));
 	if (!installer->received)
 		return error_set(error, ENOMEM, "out of memory");
@@ -159,40 +142,33 @@ static int stage_file(struct installer *installer, const char *directory, const 
 		      struct error **error)
 {
 	cleanup_close int directory_fd = -1;
-	struct stat status;
 	int r = open_beneath(installer->directory_fd, directory, O_RDONLY | O_DIRECTORY, 0,
 			     &directory_fd, error);
 
-	if (r < 0)
-		return r;
-	if (fstat(fd, &status) < 0)
-		return error_set_errno(error, errno, "cannot examine %s", name);
-	return transaction_fill(installer->transaction, TREE_DKMS, directory_fd, name, fd,
-				(uint64_t)status.st_size, 0644, error);
+	return r < 0 ? r
+		     : transaction_fill(installer->transaction, TREE_DKMS, directory_fd, name, fd,
+					error);
 }
 
-int build_publish_file(struct installer *installer, struct message *message,
-		       struct installer_installed *ret_installed, struct error **error)
+int build_publish_file(struct installer *installer, struct message *message, struct error **error)
 {
 	const struct ticket *ticket = &installer->ticket;
 	struct installer_file file;
 	uint32_t i = 0;
 	int r;
 
-	(void)ret_installed;
 	memcpy(&file, message->payload, sizeof(file));
 	if (!MESSAGE_STRING_IS_VALID(file.name))
-		return installer_refuse(error, EXIT_INSTALL_REFUSED, EINVAL, "a malformed name");
+		return error_refuse(error, EXIT_INSTALL_REFUSED, EINVAL, "a malformed name");
 	while (i < ticket->file_count && !string_equal(ticket->files[i].name, file.name))
 		i++;
 	if (i == ticket->file_count || installer->received[i]) {
 		cleanup_free char *shown = sanitised(file.name);
 
-		return installer_refuse(error, EXIT_INSTALL_REFUSED, EPERM,
-					"%s/%s: the ticket %s %s", ticket->module, ticket->version,
-					i == ticket->file_count ? "does not name"
-								: "names but once",
-					shown ? shown : "?");
+		return error_refuse(error, EXIT_INSTALL_REFUSED, EPERM, "%s/%s: the ticket %s %s",
+				    ticket->module, ticket->version,
+				    i == ticket->file_count ? "does not name" : "names but once",
+				    shown ? shown : "?");
 	}
 	r = installer_check_file(&ticket->files[i], message->fds[0], error);
 	if (r == 0)
@@ -204,19 +180,40 @@ int build_publish_file(struct installer *installer, struct message *message,
 	return r;
 }
 
-int build_publish_commit(struct installer *installer, struct message *message,
-			 struct installer_installed *ret_installed, struct error **error)
+int build_publish_data(struct installer *installer, struct message *message, struct error **error)
+{
+	static const char *const taken[] = { "module", "log", "installed", "ticket", "build.json" };
+	struct installer_file file;
+	const char *name = file.name;
+	bool good;
+
+	memcpy(&file, message->payload, sizeof(file));
+	good = MESSAGE_STRING_IS_VALID(file.name) &&
+	       name_is_safe(string_starts_with(name, ".dep_") ? name + strlen(".dep_") : name) &&
+	       installer->data_count++ < INSTALLER_DATA_FILES;
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
+		good = good && !string_equal(name, taken[i]);
+	if (!good)
+		return error_refuse(
+			error, EXIT_INSTALL_REFUSED, EINVAL,
+			"%s/%s: data of the build cannot be kept: it has an unsafe name "
+			"or that of something else, or there are more than %u files",
+			installer->ticket.module, installer->ticket.version, INSTALLER_DATA_FILES);
+	return stage_file(installer, string_equal(name, "Module.symvers") ? "module" : ".", name,
+			  message->fds[0], error);
+}
+
+int build_publish_commit(struct installer *installer, struct message *message, struct error **error)
 {
 	struct transaction *transaction = installer->transaction;
 	const struct ticket *ticket = &installer->ticket;
 	char path[INSTALLER_PATH], serial[32];
 	int r;
 
-	(void)ret_installed;
 	if (installer->count != ticket->file_count)
-		return installer_refuse(error, EXIT_INSTALL_REFUSED, ENOENT,
-					"%s/%s: %u of %u files came", ticket->module,
-					ticket->version, installer->count, ticket->file_count);
+		return error_refuse(error, EXIT_INSTALL_REFUSED, ENOENT,
+				    "%s/%s: %u of %u files came", ticket->module, ticket->version,
+				    installer->count, ticket->file_count);
 	r = stage_file(installer, "log", "make.log", message->fds[0], error);
 	if (r == 0)
 		r = stage_file(installer, ".", "build.json", message->fds[1], error);
@@ -234,29 +231,12 @@ int build_publish_commit(struct installer *installer, struct message *message,
 	return r < 0 ? r : transaction_commit(transaction, error);
 }
 
-int build_failed_log(struct installer *installer, struct message *message,
-		     struct installer_installed *ret_installed, struct error **error)
+int build_failed_log(struct installer *installer, struct message *message, struct error **error)
 {
-	cleanup_transaction struct transaction *transaction = NULL;
-	const struct installer_target *target = &installer->target;
-	char path[INSTALLER_PATH];
-	struct stat status;
-	int r = installer_require_added(installer, error);
-
-	(void)ret_installed;
-	if (r == 0 && fstat(message->fds[0], &status) < 0)
-		r = error_set_errno(error, errno, "cannot examine the log");
-	if (r == 0)
-		r = transaction_begin(&installer->trees, &transaction, error);
-	(void)snprintf(path, sizeof(path), "%s/%s/build/make.log", target->module, target->version);
-	if (r == 0)
-		r = transaction_put_file(transaction, TREE_DKMS, path, message->fds[0],
-					 (uint64_t)status.st_size, 0644, error);
-	return r < 0 ? r : transaction_commit(transaction, error);
+	return installer_put_alone(installer, "build", "make.log", message->fds[0], error);
 }
 
-int build_unbuild(struct installer *installer, struct message *message,
-		  struct installer_installed *ret_installed, struct error **error)
+int build_unbuild(struct installer *installer, struct message *message, struct error **error)
 {
 	cleanup_transaction struct transaction *transaction = NULL;
 	const struct installer_target *target = &installer->target;
@@ -264,14 +244,13 @@ int build_unbuild(struct installer *installer, struct message *message,
 	int r;
 
 	(void)message;
-	(void)ret_installed;
 	installer_build_path(installer, target->version, "", path);
 	if (!installer_exists(installer, TREE_DKMS, path))
-		return installer_refuse(error, EXIT_STATE, ENOENT, "%s is not built", path);
+		return error_refuse(error, EXIT_STATE, ENOENT, "%s is not built", path);
 	installer_active(installer, version);
 	if (string_equal(version, target->version))
-		return installer_refuse(error, EXIT_STATE, EBUSY,
-					"%s is installed; uninstall it first", path);
+		return error_refuse(error, EXIT_STATE, EBUSY, "%s is installed; uninstall it first",
+				    path);
 	r = transaction_begin(&installer->trees, &transaction, error);
 	if (r == 0)
 		r = transaction_remove(transaction, TREE_DKMS, path, error);

@@ -3,9 +3,7 @@
  * modules.dep and its like, made by kmodbox-depmod from the tree as it will be and put into place
  * by the same transaction as the modules. As with DKMS, a tree without modules.dep gets none.
  */
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "installer/depmod_protocol.h"
 #include "installer/installer.h"
@@ -55,7 +53,7 @@ static int make_layer(const struct transaction *transaction, const char *kernel,
 		    string_starts_with(operation->path, prefix))
 			r = layer_entry(transaction, operation, strlen(prefix), error);
 	}
-	return transaction_staged(transaction, TREE_INSTALL, r, error);
+	return trees_result(transaction->trees, TREE_INSTALL, r, error);
 }
 
 static int fetch(struct installer *installer, struct transaction *transaction, const char *kernel,
@@ -83,8 +81,7 @@ static int fetch(struct installer *installer, struct transaction *transaction, c
 	if (r == 0 && transaction_has(transaction, OPERATION_PUT, TREE_INSTALL, path))
 		r = error_set(error, EBADMSG, "depmod made %s twice", file.name);
 	return r < 0 ? r
-		     : transaction_put_file(transaction, TREE_INSTALL, path, reply.fds[0], size,
-					    0644, error);
+		     : transaction_put_file(transaction, TREE_INSTALL, path, reply.fds[0], error);
 }
 
 static int run_depmod(struct installer *installer, struct transaction *transaction,

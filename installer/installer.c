@@ -2,14 +2,12 @@
 /* What all requests of the installer share. */
 #include "installer/installer.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "lib/base/files.h"
-#include "lib/base/memfd.h"
 
 void installer_reset(struct installer *installer)
 {
@@ -19,22 +17,7 @@ void installer_reset(struct installer *installer)
 	ticket_clear(&installer->ticket);
 	approval_clear(&installer->approval);
 	free(TAKE_PTR(installer->received));
-	installer->count = 0;
-}
-
-int installer_refuse(struct error **error, int code, int errnum, const char *format, ...)
-{
-	char text[1024];
-	va_list arguments;
-	int r;
-
-	va_start(arguments, format);
-	(void)vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	r = error_set(error, errnum, "%s", text);
-	if (error)
-		error_set_code(*error, code);
-	return r;
+	installer->count = installer->data_count = 0;
 }
 
 int path_join(char ret_path[PATH_LENGTH], struct error **error, const char *format, ...)
@@ -68,18 +51,17 @@ int installer_check_target(const struct installer *installer, bool kernel, struc
 	for (size_t i = 0; kernel && good && i < ARRAY_SIZE(reserved); i++)
 		good = !string_equal(target->kernel, reserved[i]);
 	if (!good)
-		return installer_refuse(
-			error, EXIT_INSTALL_REFUSED, EINVAL,
-			"the name of a module, version, kernel or architecture cannot "
-			"be accepted; letters, digits and _.+~:- can");
+		return error_refuse(error, EXIT_INSTALL_REFUSED, EINVAL,
+				    "the name of a module, version, kernel or architecture cannot "
+				    "be accepted; letters, digits and _.+~:- can");
 	(void)snprintf(listed, sizeof(listed), "/%s/", kernel ? target->kernel : "");
 	if ((kernel && installer->only_kernels && !strstr(installer->only_kernels, listed)) ||
 	    (installer->only_module && !string_equal(target->module, installer->only_module)) ||
 	    (installer->only_version && !string_equal(target->version, installer->only_version)) ||
 	    (target->force && !installer->may_force))
-		return installer_refuse(error, EXIT_INSTALL_REFUSED, EPERM,
-					"%s/%s: this was not asked for on the command line",
-					target->module, target->version);
+		return error_refuse(error, EXIT_INSTALL_REFUSED, EPERM,
+				    "%s/%s: this was not asked for on the command line",
+				    target->module, target->version);
 	return 0;
 }
 
@@ -99,9 +81,26 @@ int installer_require_added(const struct installer *installer, struct error **er
 	(void)snprintf(path, sizeof(path), "%s/%s/source", target->module, target->version);
 	return installer_exists(installer, TREE_DKMS, path)
 		       ? 0
-		       : installer_refuse(error, EXIT_STATE, ENOENT,
-					  "%s/%s is not added; add it first", target->module,
-					  target->version);
+		       : error_refuse(error, EXIT_STATE, ENOENT, "%s/%s is not added; add it first",
+				      target->module, target->version);
+}
+
+int installer_put_alone(struct installer *installer, const char *directory, const char *name,
+			int fd, struct error **error)
+{
+	const struct installer_target *target = &installer->target;
+	cleanup_transaction struct transaction *transaction = NULL;
+	char path[PATH_LENGTH];
+	int r = installer_require_added(installer, error);
+
+	if (r == 0)
+		r = path_join(path, error, "%s/%s/%s/%s", target->module, target->version,
+			      directory, name);
+	if (r == 0)
+		r = transaction_begin(&installer->trees, &transaction, error);
+	if (r == 0)
+		r = transaction_put_file(transaction, TREE_DKMS, path, fd, error);
+	return r < 0 ? r : transaction_commit(transaction, error);
 }
 
 void installer_build_path(const struct installer *installer, const char *version,
@@ -125,11 +124,12 @@ int installer_open_installed(const struct installer *installer, const char *vers
 			    ret_fd, error);
 }
 
-int module_open(int directory_fd, const char *path, int *ret_fd, uint64_t *ret_size,
-		struct digest *ret_digest, struct error **error)
+int module_open(int directory_fd, const char *path, int *ret_fd, struct digest *ret_digest,
+		struct error **error)
 {
 	cleanup_close int fd = -1;
-	int r = open_regular_beneath(directory_fd, path, INSTALLER_MODULE_MAXIMUM, &fd, ret_size,
+	uint64_t size;
+	int r = open_regular_beneath(directory_fd, path, INSTALLER_MODULE_MAXIMUM, &fd, &size,
 				     error);
 
 	if (r == 0 && ret_digest)
@@ -163,8 +163,8 @@ void installer_active(const struct installer *installer, char ret_version[TICKET
 		memcpy(ret_version, link, end + 1);
 }
 
-int installer_verify(const struct installer *installer, int fd, struct ticket *ret_ticket,
-		     struct error **error)
+int installer_verify(const struct installer *installer, const void *bytes, size_t size,
+		     struct ticket *ret_ticket, struct error **error)
 {
 	const struct installer_target *target = &installer->target;
 	cleanup_ticket struct ticket ticket = { 0 };
@@ -172,7 +172,7 @@ int installer_verify(const struct installer *installer, int fd, struct ticket *r
 
 	if (!installer->key)
 		return error_set(error, ENOKEY, "no key to verify tickets with was given");
-	r = ticket_verify(fd, installer->key, &ticket, error);
+	r = ticket_verify(bytes, size, installer->key, &ticket, error);
 	if (r < 0) {
 		error_set_code(*error, EXIT_INSTALL_REFUSED);
 		return r;
@@ -181,9 +181,9 @@ int installer_verify(const struct installer *installer, int fd, struct ticket *r
 	    !string_equal(ticket.version, target->version) ||
 	    !string_equal(ticket.kernel, target->kernel) ||
 	    !string_equal(ticket.architecture, target->architecture))
-		return installer_refuse(error, EXIT_INSTALL_REFUSED, EPERM,
-					"the ticket is not for %s/%s, %s (%s)", target->module,
-					target->version, target->kernel, target->architecture);
+		return error_refuse(error, EXIT_INSTALL_REFUSED, EPERM,
+				    "the ticket is not for %s/%s, %s (%s)", target->module,
+				    target->version, target->kernel, target->architecture);
 	*ret_ticket = ticket;
 	ticket = (struct ticket){ 0 };
 	return 0;
@@ -192,19 +192,18 @@ int installer_verify(const struct installer *installer, int fd, struct ticket *r
 int installer_check_file(const struct ticket_file *file, int fd, struct error **error)
 {
 	struct digest digest;
-	uint64_t size = 0;
-	int r = memfd_require_sealed(fd, INSTALLER_MODULE_MAXIMUM, &size, error);
+	struct stat status;
+	int r = digest_file(fd, &digest, error);
 
-	if (r == 0)
-		r = digest_file(fd, &digest, error);
+	if (r == 0 && fstat(fd, &status) < 0)
+		r = error_set_errno(error, errno, "cannot examine %s", file->name);
 	if (r < 0)
 		return r;
-	if (size != file->size || !digest_equal(&digest, &file->digest))
-		return installer_refuse(
-			error, EXIT_INSTALL_REFUSED, EBADMSG,
-			"%s is not the file that was signed for installation; build "
-			"the module again with --force",
-			file->name);
+	if ((uint64_t)status.st_size != file->size || !digest_equal(&digest, &file->digest))
+		return error_refuse(error, EXIT_INSTALL_REFUSED, EBADMSG,
+				    "%s is not the file that was signed for installation; build "
+				    "the module again with --force",
+				    file->name);
 	return 0;
 }
 
@@ -230,20 +229,11 @@ static int walk_entry(int fd, const char *path, const char *name, unsigned depth
 int walk_files(int directory_fd, const char *path, unsigned depth, walk_visit *visit, void *context,
 	       struct error **error)
 {
-	int copy = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *directory = copy >= 0 ? fdopendir(copy) : NULL;
-	struct dirent *entry;
-	int r = 0;
+	cleanup_list DIR *list = NULL;
+	const char *name;
+	int r = list_open(directory_fd, ".", &list, error);
 
-	if (!directory) {
-		r = path_error(error, errno, "cannot read the directory", path);
-		(void)close_fd(copy);
-		return r;
-	}
-	while (r == 0 && (entry = readdir(directory)))
-		if (!string_equal(entry->d_name, ".") && !string_equal(entry->d_name, ".."))
-			r = walk_entry(directory_fd, path, entry->d_name, depth, visit, context,
-				       error);
-	(void)closedir(directory);
+	while (r == 0 && (name = list_next(list)))
+		r = walk_entry(directory_fd, path, name, depth, visit, context, error);
 	return r;
 }

@@ -13,6 +13,9 @@
 
 #define INSTALLER_MODULE_MAXIMUM (UINT64_C(256) << 20)
 #define INSTALLER_LOG_MAXIMUM (UINT64_C(256) << 20)
+#define INSTALLER_DATA_MAXIMUM (UINT64_C(64) << 20)
+#define INSTALLER_DATA_FILES 64
+#define INSTALLER_TARBALL_MAXIMUM (UINT64_C(2) << 30)
 #define PATH_LENGTH 1024		 /* as path_is_safe() */
 #define INSTALLER_PATH (5 * TICKET_NAME) /* MODULE/VERSION/KERNEL/ARCHITECTURE and a name */
 
@@ -31,29 +34,31 @@ struct installer {
 	struct installer_target target;
 	struct installer_add add;
 	struct ticket ticket;
-	struct approval approval; /* the one to be written */
-	bool *received;		  /* per file of the ticket */
-	uint32_t count;		  /* files that came */
+	struct approval approval;	      /* the one to be written */
+	bool *received;			      /* per file of the ticket */
+	uint32_t count;			      /* files that came */
+	uint32_t data_count;		      /* and data beside them */
+	struct installer_installed installed; /* the answer of requests that count */
 };
 
 void installer_reset(struct installer *installer);
-/* Always -errnum; the error gets this exit code. */
-int installer_refuse(struct error **error, int code, int errnum, const char *format, ...)
-	printf_like(4, 5);
 /* installer->target: all names safe, and none that means something else in the DKMS tree. */
 int installer_check_target(const struct installer *installer, bool kernel,
 			   struct error **error) must_check;
 /* 3 unless the module version of the target has been added. */
 int installer_require_added(const struct installer *installer, struct error **error) must_check;
 /* Verifies the ticket's signature and that it is for the target. */
-int installer_verify(const struct installer *installer, int fd, struct ticket *ret_ticket,
-		     struct error **error) must_check;
-/* Are these the bytes that the ticket speaks of? */
+int installer_verify(const struct installer *installer, const void *bytes, size_t size,
+		     struct ticket *ret_ticket, struct error **error) must_check;
+/* Are these the bytes that the ticket speaks of? Nobody else may be able to change them. */
 int installer_check_file(const struct ticket_file *file, int fd, struct error **error) must_check;
 /* An entry of this path exists, whatever it is. */
 bool installer_exists(const struct installer *installer, enum tree tree, const char *path);
 /* The version that the target's MODULE/kernel-K-A points to, "" where nothing is installed. */
 void installer_active(const struct installer *installer, char ret_version[TICKET_NAME]);
+/* Puts a sealed file into the target's MODULE/VERSION/DIRECTORY, alone. */
+int installer_put_alone(struct installer *installer, const char *directory, const char *name,
+			int fd, struct error **error) must_check;
 /* The target's MODULE/VERSION/KERNEL/ARCHITECTURE and suffix. */
 void installer_build_path(const struct installer *installer, const char *version,
 			  const char *suffix, char ret_path[INSTALLER_PATH]);
@@ -61,8 +66,8 @@ void installer_build_path(const struct installer *installer, const char *version
 int installer_open_installed(const struct installer *installer, const char *version, int *ret_fd,
 			     struct error **error) must_check;
 /* One module file for reading; ret_digest may be NULL. */
-int module_open(int directory_fd, const char *path, int *ret_fd, uint64_t *ret_size,
-		struct digest *ret_digest, struct error **error) must_check;
+int module_open(int directory_fd, const char *path, int *ret_fd, struct digest *ret_digest,
+		struct error **error) must_check;
 /* printf into a path; -ENAMETOOLONG. */
 int path_join(char ret_path[PATH_LENGTH], struct error **error, const char *format, ...)
 	printf_like(3, 4) must_check;
@@ -85,10 +90,10 @@ int index_stage(struct installer *installer, struct transaction *transaction, bo
 
 /* One per request of installer_protocol.h; installer->target is set and checked. */
 typedef int installer_function(struct installer *installer, struct message *message,
-			       struct installer_installed *ret_installed, struct error **error);
-installer_function source_add, source_add_file, source_add_commit, source_remove;
-installer_function build_publish, build_publish_file, build_publish_commit, build_failed_log,
-	build_unbuild;
+			       struct error **error);
+installer_function source_add, source_add_file, source_add_commit, source_remove, source_tarball;
+installer_function build_publish, build_publish_file, build_publish_data, build_publish_commit,
+	build_failed_log, build_unbuild;
 installer_function module_install, module_uninstall;
 
 #endif

@@ -20,18 +20,34 @@
 #include "lib/recipes/snapshot.h"
 
 enum { IDLE = 1, ADDING = 2, PUBLISHING = 4 };
-enum { ADD = 1, BUILD = 2, INSTALL = 4, UNINSTALL = 8, UNBUILD = 16, REMOVE = 32 };
+/* What a run is for. ADDED: to build and install whatever is added, but to add nothing. */
+enum {
+	ADD = 1,
+	BUILD = 2,
+	INSTALL = 4,
+	ADDED = 8,
+	UNINSTALL = 16,
+	UNBUILD = 32,
+	REMOVE = 64,
+	TARBALL = 128,
+	LOAD = 256,
+	ADDS = ADD | BUILD | INSTALL | LOAD,
+	BUILDS = BUILD | INSTALL | ADDED | LOAD,
+};
 
 static const struct {
 	const char *name;
 	uint32_t verb;
 } verbs[] = {
-	{ "add", ADD },		{ "build", BUILD },
-	{ "install", INSTALL }, { "uninstall", UNINSTALL },
-	{ "unbuild", UNBUILD }, { "remove", REMOVE },
+	{ "add", ADD },		  { "build", BUILD },
+	{ "install", INSTALL },	  { "uninstall", UNINSTALL },
+	{ "unbuild", UNBUILD },	  { "remove", REMOVE },
+	{ "match", ADDED },	  { "autoinstall", ADDED },
+	{ "mktarball", TARBALL }, { "ldtarball", LOAD },
 };
 
 #define TARGET sizeof(struct installer_target)
+#define FILE_NAME sizeof(struct installer_file)
 
 static const struct request {
 	uint32_t type;
@@ -50,39 +66,41 @@ static const struct request {
 	bool counts; /* the answer is a struct installer_installed */
 	installer_function *perform;
 } requests[] = {
-	{ INSTALLER_ADD, "add", ADD | BUILD | INSTALL, IDLE, ADDING, sizeof(struct installer_add),
-	  1, SNAPSHOT_BYTES, NO_TARGET, false, source_add },
-	{ INSTALLER_ADD_FILE, "add-file", ADD | BUILD | INSTALL, ADDING, ADDING,
-	  sizeof(struct installer_file), 0, 0, NO_TARGET, false, source_add_file },
-	{ INSTALLER_ADD_COMMIT, "add-commit", ADD | BUILD | INSTALL, ADDING, IDLE, 0, 0, 0,
-	  NO_TARGET, false, source_add_commit },
-	{ INSTALLER_PUBLISH, "publish", BUILD | INSTALL, IDLE, PUBLISHING, TARGET, 1,
-	  TICKET_MAXIMUM, KERNEL, false, build_publish },
-	{ INSTALLER_PUBLISH_FILE, "publish-file", BUILD | INSTALL, PUBLISHING, PUBLISHING,
-	  sizeof(struct installer_file), 1, INSTALLER_MODULE_MAXIMUM, NO_TARGET, false,
-	  build_publish_file },
-	{ INSTALLER_PUBLISH_COMMIT, "publish-commit", BUILD | INSTALL, PUBLISHING, IDLE,
-	  sizeof(struct installer_publish_commit), 2, INSTALLER_LOG_MAXIMUM, NO_TARGET, false,
-	  build_publish_commit },
-	{ INSTALLER_FAILED_LOG, "failed-log", BUILD | INSTALL, IDLE, IDLE, TARGET, 1,
-	  INSTALLER_LOG_MAXIMUM, VERSION, false, build_failed_log },
-	{ INSTALLER_INSTALL, "install", INSTALL, IDLE, IDLE, TARGET, 0, 0, KERNEL, true,
+	{ INSTALLER_ADD, "add", ADDS, IDLE, ADDING, sizeof(struct installer_add), 1, SNAPSHOT_BYTES,
+	  NO_TARGET, false, source_add },
+	{ INSTALLER_ADD_FILE, "add-file", ADDS, ADDING, ADDING, FILE_NAME, 0, 0, NO_TARGET, false,
+	  source_add_file },
+	{ INSTALLER_ADD_COMMIT, "add-commit", ADDS, ADDING, IDLE, 0, 0, 0, NO_TARGET, false,
+	  source_add_commit },
+	{ INSTALLER_PUBLISH, "publish", BUILDS, IDLE, PUBLISHING, TARGET, 1, TICKET_MAXIMUM, KERNEL,
+	  false, build_publish },
+	{ INSTALLER_PUBLISH_FILE, "publish-file", BUILDS, PUBLISHING, PUBLISHING, FILE_NAME, 1,
+	  INSTALLER_MODULE_MAXIMUM, NO_TARGET, false, build_publish_file },
+	{ INSTALLER_PUBLISH_DATA, "publish-data", BUILDS, PUBLISHING, PUBLISHING, FILE_NAME, 1,
+	  INSTALLER_DATA_MAXIMUM, NO_TARGET, false, build_publish_data },
+	{ INSTALLER_PUBLISH_COMMIT, "publish-commit", BUILDS, PUBLISHING, IDLE, 0, 2,
+	  INSTALLER_LOG_MAXIMUM, NO_TARGET, false, build_publish_commit },
+	{ INSTALLER_FAILED_LOG, "failed-log", BUILDS, IDLE, IDLE, TARGET, 1, INSTALLER_LOG_MAXIMUM,
+	  VERSION, false, build_failed_log },
+	{ INSTALLER_INSTALL, "install", INSTALL | ADDED, IDLE, IDLE, TARGET, 0, 0, KERNEL, true,
 	  module_install },
-	{ INSTALLER_UNINSTALL, "uninstall", INSTALL | UNINSTALL | UNBUILD | REMOVE, IDLE, IDLE,
-	  TARGET, 0, 0, KERNEL, true, module_uninstall },
-	{ INSTALLER_UNBUILD, "unbuild", BUILD | INSTALL | UNBUILD | REMOVE, IDLE, IDLE, TARGET, 0,
-	  0, KERNEL, false, build_unbuild },
+	{ INSTALLER_UNINSTALL, "uninstall", INSTALL | ADDED | UNINSTALL | UNBUILD | REMOVE, IDLE,
+	  IDLE, TARGET, 0, 0, KERNEL, true, module_uninstall },
+	{ INSTALLER_UNBUILD, "unbuild", BUILDS | UNBUILD | REMOVE, IDLE, IDLE, TARGET, 0, 0, KERNEL,
+	  false, build_unbuild },
 	{ INSTALLER_REMOVE, "remove", REMOVE, IDLE, IDLE, TARGET, 0, 0, VERSION, false,
 	  source_remove },
+	{ INSTALLER_TARBALL, "tarball", TARBALL, IDLE, IDLE, sizeof(struct installer_tarball), 1,
+	  INSTALLER_TARBALL_MAXIMUM, VERSION, false, source_tarball },
 };
 
 static int handle(void *context, int socket, struct message *message, struct error **error)
 {
 	struct installer *installer = context;
-	struct installer_installed installed = { 0 };
 	const struct request *request = requests;
 	int r = 0;
 
+	installer->installed = (struct installer_installed){ 0 };
 	while (request->type != message->type) /* message_serve() found it in the rules */
 		request++;
 	if (request->target != NO_TARGET) {
@@ -90,7 +108,7 @@ static int handle(void *context, int socket, struct message *message, struct err
 		r = installer_check_target(installer, request->target == KERNEL, error);
 	}
 	if (r == 0)
-		r = request->perform(installer, message, &installed, error);
+		r = request->perform(installer, message, error);
 	installer->state = r < 0 ? IDLE : request->after;
 	if (installer->state == IDLE)
 		installer_reset(installer);
@@ -99,8 +117,8 @@ static int handle(void *context, int socket, struct message *message, struct err
 			       request->counts ? EXIT_INSTALL_ABORTED : EXIT_INFRASTRUCTURE);
 	if (r < 0)
 		return r;
-	return message_reply(socket, &installed, request->counts ? sizeof(installed) : 0, NULL, 0,
-			     error);
+	return message_reply(socket, &installer->installed,
+			     request->counts ? sizeof(installer->installed) : 0, NULL, 0, error);
 }
 
 static int serve(struct installer *installer, int socket, uint32_t verb, struct error **error)
@@ -124,27 +142,16 @@ static int serve(struct installer *installer, int socket, uint32_t verb, struct 
 }
 
 /* As measured by the tests, and what the C library may choose instead. */
-static const int allowed_calls[] = {
-	SCMP_SYS(brk),		SCMP_SYS(clock_gettime),
-	SCMP_SYS(close),	SCMP_SYS(exit),
-	SCMP_SYS(exit_group),	SCMP_SYS(fchmod),
-	SCMP_SYS(fcntl),	SCMP_SYS(flock),
-	SCMP_SYS(fstat),	SCMP_SYS(fsync),
-	SCMP_SYS(futex),	SCMP_SYS(getdents64),
-	SCMP_SYS(getpid),	SCMP_SYS(getrandom),
-	SCMP_SYS(linkat),	SCMP_SYS(lseek),
-	SCMP_SYS(madvise),	SCMP_SYS(memfd_create),
-	SCMP_SYS(mkdirat),	SCMP_SYS(mremap),
-	SCMP_SYS(munmap),	SCMP_SYS(newfstatat),
-	SCMP_SYS(openat),	SCMP_SYS(openat2),
-	SCMP_SYS(pread64),	SCMP_SYS(read),
-	SCMP_SYS(readlinkat),	SCMP_SYS(recvmsg),
-	SCMP_SYS(renameat),	SCMP_SYS(sigaltstack),
-	SCMP_SYS(rt_sigreturn), SCMP_SYS(sendmsg),
-	SCMP_SYS(symlinkat),	SCMP_SYS(syncfs),
-	SCMP_SYS(unlinkat),	SCMP_SYS(utimensat),
-	SCMP_SYS(write),	SCMP_SYS(restart_syscall),
+/* clang-format off */
+static const char *const allowed_calls[] = {
+	"brk", "clock_gettime", "close", "exit", "exit_group", "fchmod", "fcntl", "flock",
+	"fstat", "fsync", "futex", "getdents64", "getpid", "getrandom", "linkat", "lseek",
+	"madvise", "memfd_create", "mkdirat", "mremap", "munmap", "newfstatat", "openat",
+	"openat2", "pread64", "read", "readlinkat", "recvmsg", "renameat", "sigaltstack",
+	"rt_sigreturn", "sendmsg", "symlinkat", "syncfs", "unlinkat", "utimensat", "write",
+	"restart_syscall",
 };
+/* clang-format on */
 
 static int filter_calls(void)
 {
@@ -152,7 +159,8 @@ static int filter_calls(void)
 	int r = filter ? 0 : -ENOMEM;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(allowed_calls); i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_calls[i], 0);
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
+				     seccomp_syscall_resolve_name(allowed_calls[i]), 0);
 	/* Memory, but none that could be run. */
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
@@ -276,7 +284,7 @@ static int prepare(struct installer *installer, const struct arguments *argument
 	installer->only_module = arguments->texts[OPTION_MODULE];
 	installer->only_version = arguments->texts[OPTION_VERSION];
 	installer->only_kernels = arguments->texts[OPTION_KERNELS];
-	installer->may_approve_anew = arguments->verb == ADD;
+	installer->may_approve_anew = arguments->verb & (ADD | LOAD);
 	installer->may_force = arguments->texts[OPTION_MAY_FORCE];
 	installer->may_write_source = arguments->texts[OPTION_MAY_WRITE_SOURCE];
 	if (arguments->fds[OPTION_KEY] >= 0) {

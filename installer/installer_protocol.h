@@ -5,7 +5,7 @@
  * and state are descriptors that the launcher opened: nothing here carries a path. The refusal of
  * any step of an add or a publish ends it: ADD or PUBLISH is next. What is not allowed in this run
  * or state ends the conversation. error_code(): 3 state, 5 already installed, 6 install aborted, 34
- * refused, 35 disk full.
+ * refused, 35 disk full or read-only.
  */
 #ifndef KMODBOX_INSTALLER_INSTALLER_PROTOCOL_H
 #define KMODBOX_INSTALLER_INSTALLER_PROTOCOL_H
@@ -21,16 +21,25 @@ enum installer_request {
 	INSTALLER_ADD = MESSAGE_FIRST_REQUEST,
 	INSTALLER_ADD_FILE, /* struct installer_file */
 	INSTALLER_ADD_COMMIT,
-	/* struct installer_target, 1 fd: the ticket; a PUBLISH_FILE per file of it; PUBLISH_COMMIT.
+	/*
+	 * struct installer_target, 1 fd: the ticket; a PUBLISH_FILE per file of it, any number of
+	 * PUBLISH_DATA; PUBLISH_COMMIT.
 	 */
 	INSTALLER_PUBLISH,
 	INSTALLER_PUBLISH_FILE,	  /* struct installer_file, 1 fd */
-	INSTALLER_PUBLISH_COMMIT, /* struct installer_publish_commit, 2 fds: make.log, build.json */
+	INSTALLER_PUBLISH_COMMIT, /* nothing, 2 fds: make.log, build.json */
 	INSTALLER_FAILED_LOG,	  /* struct installer_target, 1 fd: to M/V/build/make.log */
 	INSTALLER_INSTALL,	  /* struct installer_target; reply: struct installer_installed */
 	INSTALLER_UNINSTALL,	  /* struct installer_target; reply: struct installer_installed */
 	INSTALLER_UNBUILD,	  /* struct installer_target */
 	INSTALLER_REMOVE,	  /* struct installer_target: module and version only */
+	/*
+	 * struct installer_file, 1 fd: beside the modules, data that came out of the build:
+	 * "Module.symvers" goes to module/, ".dep_NAME" and all else beside build.json. At most 64
+	 * of 64 MiB each, with safe names.
+	 */
+	INSTALLER_PUBLISH_DATA,
+	INSTALLER_TARBALL, /* struct installer_tarball, 1 fd: to M/V/tarball/NAME */
 };
 
 struct installer_target {
@@ -59,8 +68,9 @@ struct installer_file {
 	char name[TICKET_NAME];
 };
 
-struct installer_publish_commit {
-	uint32_t has_symvers; /* reserved, 0 */
+struct installer_tarball {
+	struct installer_target target; /* module and version only */
+	struct installer_file file;
 };
 
 struct installer_installed {

@@ -2,7 +2,6 @@
 /* Every operation here may be interrupted anywhere and carried out again. */
 #include "installer/journal.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
@@ -170,25 +169,17 @@ int journal_finish(struct transaction *transaction, struct error **error)
 static void clean_directory(const struct trees *trees, enum tree tree, const char *path,
 			    const char *prefix)
 {
-	cleanup_close int fd = -1;
-	struct dirent *entry;
-	DIR *directory;
+	cleanup_list DIR *list = NULL;
+	const char *name;
 
-	if (trees->fds[tree] < 0 ||
-	    open_beneath(trees->fds[tree], path, O_RDONLY | O_DIRECTORY, 0, &fd, NULL) < 0)
+	if (trees->fds[tree] < 0 || list_open(trees->fds[tree], path, &list, NULL) < 0)
 		return;
-	directory = fdopendir(fd);
-	if (!directory)
-		return;
-	while ((entry = readdir(directory))) {
-		if (!string_starts_with(entry->d_name, prefix) ||
-		    string_equal(entry->d_name, ".") || string_equal(entry->d_name, ".."))
+	while ((name = list_next(list))) {
+		if (!string_starts_with(name, prefix))
 			continue;
 		trees_step(trees);
-		(void)!remove_tree(fd, entry->d_name, NULL);
+		(void)!remove_tree(dirfd(list), name, NULL);
 	}
-	(void)TAKE_FD(fd); /* closedir() closes it */
-	(void)closedir(directory);
 }
 
 void journal_clean(const struct trees *trees)
@@ -231,8 +222,8 @@ static int parse_operation(char *line, struct transaction *transaction, struct e
 static int parse_journal(struct text *text, struct transaction *transaction, struct error **error)
 {
 	size_t trailer = strlen("sha256 \n") + DIGEST_HEX_SIZE - 1;
-	struct digest written, found;
-	char *line, *end;
+	char hex[DIGEST_HEX_SIZE], *line, *end;
+	struct digest found;
 	int r;
 
 	if (text->length < trailer || strlen(text->data) != text->length)
@@ -242,9 +233,9 @@ static int parse_journal(struct text *text, struct transaction *transaction, str
 	r = digest_bytes(text->data, text->length - trailer, &found, error);
 	if (r < 0)
 		return r;
-	if (!string_starts_with(end, "sha256 ") ||
-	    digest_from_hex(end + strlen("sha256 "), &written) < 0 ||
-	    !digest_equal(&written, &found) || !string_starts_with(text->data, MAGIC))
+	digest_to_hex(&found, hex);
+	if (!string_starts_with(end, "sha256 ") || !string_equal(end + strlen("sha256 "), hex) ||
+	    !string_starts_with(text->data, MAGIC))
 		return damaged(error);
 	*end = '\0';
 	line = text->data + strlen(MAGIC);
@@ -331,8 +322,9 @@ static int read_id(struct trees *trees, struct error **error)
 		if (getrandom(&random, sizeof(random), 0) != sizeof(random))
 			return error_set_errno(error, errno, "cannot get random bytes");
 		(void)snprintf(trees->id, sizeof(trees->id), "%016llx", (unsigned long long)random);
-		return write_file_atomically(trees->fds[TREE_DKMS], OWN "/id", trees->id,
-					     strlen(trees->id), 0600, error);
+		r = write_file_atomically(trees->fds[TREE_DKMS], OWN "/id", trees->id,
+					  strlen(trees->id), 0600, error);
+		return trees_result(trees, TREE_DKMS, r, error);
 	}
 	if (r < 0 || text.length != sizeof(trees->id) - 1 || !name_is_safe(text.data))
 		return error_set(error, EBADMSG,
@@ -350,11 +342,10 @@ int trees_lock(struct trees *trees, struct error **error)
 				 O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600, &trees->lock_fd,
 				 error);
 	if (r < 0)
-		return error_context(error, "the dkms tree cannot be used");
-	do
-		r = flock(trees->lock_fd, LOCK_EX);
-	while (r < 0 && errno == EINTR);
-	return r < 0 ? error_set_errno(error, errno, "cannot lock the dkms tree") : 0;
+		return trees_result(trees, TREE_DKMS, r, error);
+	return flock(trees->lock_fd, LOCK_EX) < 0
+		       ? error_set_errno(error, errno, "cannot lock the dkms tree")
+		       : 0;
 }
 
 int trees_open(struct trees *trees, struct error **error)

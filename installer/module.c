@@ -5,11 +5,10 @@
  */
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/file.h>
 
 #include "installer/installer.h"
 #include "lib/base/files.h"
-#include "lib/base/memfd.h"
 
 /* The places of an original in the order in which DKMS looks; before all, what is overwritten. */
 enum rank { RANK_OVERWRITTEN, RANK_EXTRA, RANK_UPDATES, RANK_BESIDE, RANK_ELSEWHERE, RANK_NONE };
@@ -48,36 +47,28 @@ static void plan_clear(struct plan *plan)
 	ticket_clear(&plan->ticket);
 }
 
-/* Length of the name without ".ko" and compression; 0 where it is no module. */
-static size_t stem_length(const char *name)
-{
-	static const char *const suffixes[] = { ".ko", ".ko.gz", ".ko.xz", ".ko.zst" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
-		if (string_ends_with(name, suffixes[i]))
-			return strlen(name) - strlen(suffixes[i]);
-	return 0;
-}
-
-static int open_plan(struct plan *plan, struct installer *installer,
-		     struct installer_installed *count, struct error **error)
+static int open_plan(struct plan *plan, struct installer *installer, struct error **error)
 {
 	const char *install_tree = installer->trees.paths[TREE_INSTALL];
 	int r;
 
 	*plan = (struct plan){ .installer = installer,
 			       .target = &installer->target,
-			       .count = count,
+			       .count = &installer->installed,
 			       .kernel_fd = -1 };
 	if (!install_tree)
 		return error_set(error, EINVAL, "no --install-path was given");
 	r = open_beneath(installer->trees.fds[TREE_INSTALL], plan->target->kernel,
 			 O_RDONLY | O_DIRECTORY, 0, &plan->kernel_fd, error);
 	if (r < 0)
-		return installer_refuse(error, EXIT_INSTALL_ABORTED, -r,
-					"nothing can be installed for this kernel, %s/%s is not "
-					"there; install the kernel first",
-					install_tree, plan->target->kernel);
+		return error_refuse(error, EXIT_INSTALL_ABORTED, -r,
+				    "nothing can be installed for this kernel, %s/%s is not "
+				    "there; install the kernel first",
+				    install_tree, plan->target->kernel);
+	/* Until the plan is carried out: another dkms tree may have its modules here too. */
+	if (flock(plan->kernel_fd, LOCK_EX) < 0)
+		return error_set_errno(error, errno, "cannot lock %s/%s", install_tree,
+				       plan->target->kernel);
 	return transaction_begin(&installer->trees, &plan->transaction, error);
 }
 
@@ -87,10 +78,9 @@ static int note_ours(void *context, int directory_fd, const char *path, const ch
 	struct plan *plan = context;
 	struct ours *ours;
 	cleanup_close int fd = -1;
-	uint64_t size;
 
 	(void)path;
-	if (stem_length(name) == 0 || !name_is_safe(name))
+	if (ticket_module_stem(name) == 0 || !name_is_safe(name))
 		return 0;
 	ours = reallocarray(plan->ours, plan->our_count + 1, sizeof(*ours));
 	if (!ours)
@@ -99,7 +89,7 @@ static int note_ours(void *context, int directory_fd, const char *path, const ch
 	ours += plan->our_count++;
 	ours->found = false;
 	(void)snprintf(ours->name, sizeof(ours->name), "%s", name);
-	return module_open(directory_fd, name, &fd, &size, &ours->digest, error);
+	return module_open(directory_fd, name, &fd, &ours->digest, error);
 }
 
 static int remove_ours(void *context, int directory_fd, const char *path, const char *name,
@@ -109,7 +99,6 @@ static int remove_ours(void *context, int directory_fd, const char *path, const 
 	cleanup_close int fd = -1;
 	struct digest digest;
 	char place[PATH_LENGTH];
-	uint64_t size;
 	uint32_t i = 0;
 	int r;
 
@@ -117,7 +106,7 @@ static int remove_ours(void *context, int directory_fd, const char *path, const 
 		i++;
 	if (i == plan->our_count)
 		return 0;
-	r = module_open(directory_fd, name, &fd, &size, &digest, error);
+	r = module_open(directory_fd, name, &fd, &digest, error);
 	if (r < 0 || !digest_equal(&digest, &plan->ours[i].digest))
 		return r;
 	plan->ours[i].found = true;
@@ -188,7 +177,6 @@ static int restore_original(void *context, int directory_fd, const char *path, c
 	cleanup_close int fd = -1;
 	cleanup_free char *kept = NULL;
 	char place[PATH_LENGTH];
-	uint64_t size = 0;
 	int r;
 
 	(void)path;
@@ -198,12 +186,12 @@ static int restore_original(void *context, int directory_fd, const char *path, c
 	if (!kept)
 		return error_set(error, ENOMEM, "out of memory");
 	if (!original_place(plan, directory_fd, name, place) ||
-	    module_open(directory_fd, kept, &fd, &size, NULL, NULL) < 0) {
+	    module_open(directory_fd, kept, &fd, NULL, NULL) < 0) {
 		plan->count->left++;
 		return 0;
 	}
 	plan->count->originals++;
-	r = transaction_put_file(plan->transaction, TREE_INSTALL, place, fd, size, 0644, error);
+	r = transaction_put_file(plan->transaction, TREE_INSTALL, place, fd, error);
 	for (unsigned i = 0; r == 0 && i < 2; i++) {
 		r = original_path(plan, kept, i == 0 ? "" : ".origin", place, error);
 		if (r == 0)
@@ -246,7 +234,7 @@ static int note_original(void *context, int directory_fd, const char *path, cons
 {
 	struct plan *plan = context;
 	char place[PATH_LENGTH];
-	size_t length = stem_length(name);
+	size_t length = ticket_module_stem(name);
 	int r = path_join(place, error, "%s/%s", plan->target->kernel, path);
 
 	(void)directory_fd;
@@ -258,7 +246,8 @@ static int note_original(void *context, int directory_fd, const char *path, cons
 		struct original *original = &plan->originals[i];
 		enum rank rank = rank_of(file, path, name);
 
-		if (stem_length(file->name) != length || memcmp(file->name, name, length) != 0)
+		if (ticket_module_stem(file->name) != length ||
+		    memcmp(file->name, name, length) != 0)
 			continue;
 		if (rank == RANK_ELSEWHERE && original->rank == RANK_ELSEWHERE)
 			original->ambiguous = true;
@@ -279,16 +268,14 @@ static int keep_original(struct plan *plan, const char *path, struct error **err
 			      plan->target->kernel, path);
 	cleanup_close int fd = -1;
 	char place[PATH_LENGTH];
-	uint64_t size = 0;
 	int r = origin ? 0 : error_set(error, ENOMEM, "out of memory");
 
 	if (r == 0)
-		r = module_open(plan->kernel_fd, path, &fd, &size, NULL, error);
+		r = module_open(plan->kernel_fd, path, &fd, NULL, error);
 	if (r == 0)
 		r = original_path(plan, name, "", place, error);
 	if (r == 0)
-		r = transaction_put_file(plan->transaction, TREE_DKMS, place, fd, size, 0644,
-					 error);
+		r = transaction_put_file(plan->transaction, TREE_DKMS, place, fd, error);
 	if (r == 0)
 		r = original_path(plan, name, ".origin", place, error);
 	if (r == 0)
@@ -318,7 +305,7 @@ static int plan_originals(struct plan *plan, struct error **error)
 	return r;
 }
 
-/* The build's files are read anew and must still be what the signer's ticket says. */
+/* The build's files are copied, and the copies must still be what the signer's ticket says. */
 static int plan_files(struct plan *plan, struct error **error)
 {
 	cleanup_close int build_fd = -1;
@@ -330,20 +317,18 @@ static int plan_files(struct plan *plan, struct error **error)
 			 &build_fd, error);
 	for (uint32_t i = 0; r == 0 && i < plan->ticket.file_count; i++) {
 		const struct ticket_file *file = &plan->ticket.files[i];
-		cleanup_close int fd = -1, sealed_fd = -1;
-		uint64_t size = 0;
+		cleanup_close int fd = -1, staged_fd = -1;
 
-		r = module_open(build_fd, file->name, &fd, &size, NULL, error);
-		if (r == 0)
-			r = memfd_from_file(file->name, fd, size, &sealed_fd, error);
-		if (r == 0)
-			r = installer_check_file(file, sealed_fd, error);
+		r = module_open(build_fd, file->name, &fd, NULL, error);
 		if (r == 0)
 			r = path_join(place, error, "%s/%s/%s", plan->target->kernel,
 				      file->directory, file->name);
 		if (r == 0)
-			r = transaction_put_file(plan->transaction, TREE_INSTALL, place, sealed_fd,
-						 size, 0644, error);
+			r = transaction_put_file(plan->transaction, TREE_INSTALL, place, fd, error);
+		if (r == 0)
+			r = transaction_open_staged(plan->transaction, &staged_fd, error);
+		if (r == 0)
+			r = installer_check_file(file, staged_fd, error);
 		plan->count->files++;
 	}
 	return r;
@@ -373,32 +358,26 @@ static int finish_plan(struct plan *plan, const char *link, struct error **error
 static int load_ticket(struct plan *plan, struct error **error)
 {
 	const struct installer_target *target = plan->target;
-	cleanup_close int file_fd = -1, sealed_fd = -1;
+	cleanup_text struct text text = { 0 };
 	char path[INSTALLER_PATH];
-	uint64_t size = 0;
 	int r;
 
 	installer_build_path(plan->installer, target->version, "", path);
 	if (!installer_exists(plan->installer, TREE_DKMS, path))
-		return installer_refuse(error, EXIT_STATE, ENOENT,
-					"%s is not built; build it first", path);
+		return error_refuse(error, EXIT_STATE, ENOENT, "%s is not built; build it first",
+				    path);
 	installer_build_path(plan->installer, target->version, "/ticket", path);
-	r = open_regular_beneath(plan->installer->trees.fds[TREE_DKMS], path, TICKET_MAXIMUM,
-				 &file_fd, &size, error);
+	r = read_file(plan->installer->trees.fds[TREE_DKMS], path, TICKET_MAXIMUM, &text, error);
 	if (r == 0)
-		r = memfd_from_file("ticket", file_fd, size, &sealed_fd, error);
-	if (r == 0)
-		r = installer_verify(plan->installer, sealed_fd, &plan->ticket, error);
-	return r < 0 ? installer_refuse(
-			       error, EXIT_INSTALL_REFUSED, -r,
-			       "%s/%s was not built by kmodbox, or was changed since; build "
-			       "it again with --force",
-			       target->module, target->version)
+		r = installer_verify(plan->installer, text.data, text.length, &plan->ticket, error);
+	return r < 0 ? error_refuse(error, EXIT_INSTALL_REFUSED, -r,
+				    "%s/%s was not built by kmodbox, or was changed since; build "
+				    "it again with --force",
+				    target->module, target->version)
 		     : 0;
 }
 
-int module_install(struct installer *installer, struct message *message,
-		   struct installer_installed *ret_installed, struct error **error)
+int module_install(struct installer *installer, struct message *message, struct error **error)
 {
 	cleanup(plan_clear) struct plan plan = { .kernel_fd = -1 };
 	const struct installer_target *target = &installer->target;
@@ -409,12 +388,12 @@ int module_install(struct installer *installer, struct message *message,
 	(void)message;
 	installer_active(installer, version);
 	if (!target->force && string_equal(version, target->version))
-		return installer_refuse(error, EXIT_ALREADY_INSTALLED, EEXIST,
-					"%s/%s is already installed for %s (%s)", target->module,
-					target->version, target->kernel, target->architecture);
+		return error_refuse(error, EXIT_ALREADY_INSTALLED, EEXIST,
+				    "%s/%s is already installed for %s (%s)", target->module,
+				    target->version, target->kernel, target->architecture);
 	(void)snprintf(link, sizeof(link), "%s/%s/%s", target->version, target->kernel,
 		       target->architecture);
-	r = open_plan(&plan, installer, ret_installed, error);
+	r = open_plan(&plan, installer, error);
 	if (r == 0)
 		r = load_ticket(&plan, error);
 	if (r == 0 && *version)
@@ -426,8 +405,7 @@ int module_install(struct installer *installer, struct message *message,
 	return r < 0 ? r : finish_plan(&plan, link, error);
 }
 
-int module_uninstall(struct installer *installer, struct message *message,
-		     struct installer_installed *ret_installed, struct error **error)
+int module_uninstall(struct installer *installer, struct message *message, struct error **error)
 {
 	cleanup(plan_clear) struct plan plan = { .kernel_fd = -1 };
 	const struct installer_target *target = &installer->target;
@@ -437,12 +415,12 @@ int module_uninstall(struct installer *installer, struct message *message,
 	(void)message;
 	installer_active(installer, version);
 	if (!string_equal(version, target->version))
-		return installer_refuse(error, EXIT_STATE, ENOENT,
-					"%s/%s is not installed for %s (%s)", target->module,
-					target->version, target->kernel, target->architecture);
-	r = open_plan(&plan, installer, ret_installed, error);
+		return error_refuse(error, EXIT_STATE, ENOENT, "%s/%s is not installed for %s (%s)",
+				    target->module, target->version, target->kernel,
+				    target->architecture);
+	r = open_plan(&plan, installer, error);
 	if (r == 0)
-		r = plan_removal(&plan, version, &ret_installed->files, error);
+		r = plan_removal(&plan, version, &plan.count->files, error);
 	if (r == 0)
 		r = plan_restoring(&plan, error);
 	return r < 0 ? r : finish_plan(&plan, NULL, error);

@@ -3,7 +3,6 @@
  * ADD and REMOVE: a module version enters and leaves the DKMS tree, and with it root's approval to
  * sign what is built from just this source. The source is hostile; it is hashed and copied here.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,8 +11,7 @@
 #include "lib/base/files.h"
 #include "lib/recipes/snapshot.h"
 
-int source_add(struct installer *installer, struct message *message,
-	       struct installer_installed *ret_installed, struct error **error)
+int source_add(struct installer *installer, struct message *message, struct error **error)
 {
 	struct installer_add *add = &installer->add;
 	struct approval *approval = &installer->approval;
@@ -21,7 +19,6 @@ int source_add(struct installer *installer, struct message *message,
 	char path[INSTALLER_PATH];
 	int r;
 
-	(void)ret_installed;
 	memcpy(add, message->payload, sizeof(*add));
 	memcpy(target->module, add->module, sizeof(target->module));
 	memcpy(target->version, add->version, sizeof(target->version));
@@ -30,20 +27,25 @@ int source_add(struct installer *installer, struct message *message,
 	if (r < 0)
 		return r;
 	if (add->write_source && !installer->may_write_source)
-		return installer_refuse(error, EXIT_INSTALL_REFUSED, EPERM,
-					"%s/%s: its source was not asked to be written",
-					add->module, add->version);
+		return error_refuse(error, EXIT_INSTALL_REFUSED, EPERM,
+				    "%s/%s: its source was not asked to be written", add->module,
+				    add->version);
 	if (add->count == 0 || add->count > TICKET_FILES)
-		return installer_refuse(error, EXIT_INSTALL_REFUSED, EINVAL,
-					"%s/%s: an approval names 1 to %u module files, not %u",
-					add->module, add->version, TICKET_FILES, add->count);
+		return error_refuse(error, EXIT_INSTALL_REFUSED, EINVAL,
+				    "%s/%s: an approval names 1 to %u module files, not %u",
+				    add->module, add->version, TICKET_FILES, add->count);
 	(void)snprintf(path, sizeof(path), "%s/%s/source", add->module, add->version);
-	/* What was approved is approved anew by `add --force` alone, not by a forced build. */
-	if (!(add->force && installer->may_approve_anew) &&
-	    installer_exists(installer, TREE_DKMS, path))
-		return installer_refuse(error, EXIT_STATE, EEXIST,
-					"%s/%s is already added; remove it first, or use --force",
-					add->module, add->version);
+	/*
+	 * What was approved is approved anew by `add --force` alone, not by a forced build, and
+	 * only where root named it: an archive could have any name.
+	 */
+	if (!installer->may_approve_anew || !installer->only_module || !installer->only_version)
+		add->force = 0;
+	if (!add->force && installer_exists(installer, TREE_DKMS, path))
+		return error_refuse(error, EXIT_STATE, EEXIST,
+				    "%s/%s is already added; remove it first, or replace it with "
+				    "add --force and -m %s -v %s",
+				    add->module, add->version, add->module, add->version);
 	approval->files = calloc(add->count, sizeof(*approval->files));
 	if (!approval->files)
 		return error_set(error, ENOMEM, "out of memory");
@@ -55,19 +57,17 @@ int source_add(struct installer *installer, struct message *message,
 	return 0;
 }
 
-int source_add_file(struct installer *installer, struct message *message,
-		    struct installer_installed *ret_installed, struct error **error)
+int source_add_file(struct installer *installer, struct message *message, struct error **error)
 {
 	struct approval *approval = &installer->approval;
 	struct installer_file file;
 
-	(void)ret_installed;
 	memcpy(&file, message->payload, sizeof(file));
 	if (!MESSAGE_STRING_IS_VALID(file.name) || !name_is_safe(file.name) ||
 	    approval->file_count == installer->add.count)
-		return installer_refuse(error, EXIT_INSTALL_REFUSED, EINVAL,
-					"%s/%s: a module file that cannot be approved",
-					approval->module, approval->version);
+		return error_refuse(error, EXIT_INSTALL_REFUSED, EINVAL,
+				    "%s/%s: a module file that cannot be approved",
+				    approval->module, approval->version);
 	memcpy(approval->files[approval->file_count++], file.name, sizeof(file.name));
 	return 0;
 }
@@ -76,28 +76,29 @@ int source_add_file(struct installer *installer, struct message *message,
 static int check_source(struct installer *installer, const char *name, struct error **error)
 {
 	const struct installer_add *add = &installer->add;
-	cleanup_close int source_fd = -1, snapshot_fd = -1;
+	cleanup_close int source_fd = -1;
 	struct digest digest;
-	int r;
+	int r = digest_file(installer->file_fd, &digest, error);
 
-	if (add->write_source) {
-		r = digest_file(installer->file_fd, &digest, error);
-	} else {
-		r = open_beneath(installer->trees.fds[TREE_SOURCE], name, O_RDONLY | O_DIRECTORY, 0,
-				 &source_fd, error);
-		if (r < 0)
-			return installer_refuse(error, EXIT_NO_SOURCE, -r,
-						"the source of %s/%s must be a directory of the "
-						"source tree, and no link",
-						add->module, add->version);
-		r = snapshot_from_directory(source_fd, &snapshot_fd, &digest, error);
-	}
 	if (r == 0 && !digest_equal(&digest, &add->source))
-		return installer_refuse(
-			error, EXIT_INSTALL_REFUSED, EBUSY,
-			"the source of %s/%s changed while it was added; add it again "
-			"when nobody writes there",
-			add->module, add->version);
+		return error_refuse(error, EXIT_INSTALL_REFUSED, EBADMSG,
+				    "the source of %s/%s is not the one that was announced",
+				    add->module, add->version);
+	if (r < 0 || add->write_source)
+		return r;
+	r = open_beneath(installer->trees.fds[TREE_SOURCE], name, O_RDONLY | O_DIRECTORY, 0,
+			 &source_fd, error);
+	if (r < 0)
+		return error_refuse(error, EXIT_NO_SOURCE, -r,
+				    "the source of %s/%s must be a directory of the source tree, "
+				    "and no link",
+				    add->module, add->version);
+	r = snapshot_compare_directory(installer->file_fd, source_fd, error);
+	if (r == -EBUSY)
+		return error_refuse(error, EXIT_INSTALL_REFUSED, EBUSY,
+				    "the source of %s/%s changed while it was added; add it again "
+				    "when nobody writes there",
+				    add->module, add->version);
 	return r;
 }
 
@@ -109,14 +110,15 @@ static int stage_source(struct installer *installer, struct transaction *transac
 	int r;
 
 	if (!add->force && installer_exists(installer, TREE_SOURCE, name))
-		return installer_refuse(error, EXIT_STATE, EEXIST,
-					"the source tree already holds %s; remove it first, or use "
-					"--force to replace it",
-					name);
+		return error_refuse(
+			error, EXIT_STATE, EEXIST,
+			"the source tree already holds %s; remove it first, or replace it "
+			"with add --force and -m %s -v %s",
+			name, add->module, add->version);
 	r = transaction_put_directory(transaction, TREE_SOURCE, name, &fd, error);
 	if (r == 0) {
-		r = snapshot_unpack(installer->file_fd, fd, error);
-		r = transaction_staged(transaction, TREE_SOURCE, r, error);
+		r = snapshot_unpack(installer->file_fd, fd, false, error);
+		r = trees_result(&installer->trees, TREE_SOURCE, r, error);
 	}
 	return r;
 }
@@ -145,8 +147,7 @@ static int stage_entry(struct installer *installer, struct transaction *transact
 	return r;
 }
 
-int source_add_commit(struct installer *installer, struct message *message,
-		      struct installer_installed *ret_installed, struct error **error)
+int source_add_commit(struct installer *installer, struct message *message, struct error **error)
 {
 	cleanup_transaction struct transaction *transaction = NULL;
 	const struct installer_add *add = &installer->add;
@@ -155,14 +156,12 @@ int source_add_commit(struct installer *installer, struct message *message,
 	int r;
 
 	(void)message;
-	(void)ret_installed;
 	(void)snprintf(name, sizeof(name), "%s-%s", add->module, add->version);
 	if (installer->approval.file_count != add->count ||
 	    approval_format(&installer->approval, &text) < 0)
-		return installer_refuse(
-			error, EXIT_INSTALL_REFUSED, EINVAL,
-			"%s/%s: the module files to approve are not what was announced",
-			add->module, add->version);
+		return error_refuse(error, EXIT_INSTALL_REFUSED, EINVAL,
+				    "%s/%s: the module files to approve are not what was announced",
+				    add->module, add->version);
 	r = transaction_begin(&installer->trees, &transaction, error);
 	if (r == 0)
 		r = check_source(installer, name, error);
@@ -178,52 +177,39 @@ int source_add_commit(struct installer *installer, struct message *message,
 }
 
 /* Builds are directories beside these of DKMS. */
-static int refuse_builds(int version_fd, const char *name, struct error **error)
+static int refuse_builds(int dkms_fd, const char *path, struct error **error)
 {
-	static const char *const others[] = { ".", "..", "source", "build", "tarball" };
-	DIR *directory = fdopendir(version_fd);
-	struct dirent *entry;
-	int r = 0;
+	static const char *const others[] = { "source", "build", "tarball" };
+	cleanup_list DIR *list = NULL;
+	const char *name;
+	int r = list_open(dkms_fd, path, &list, error);
 
-	if (!directory) {
-		r = error_set_errno(error, errno, "cannot read %s", name);
-		(void)close_fd(version_fd);
-		return r;
-	}
-	while (r == 0 && (entry = readdir(directory))) {
+	while (r == 0 && (name = list_next(list))) {
 		struct stat status;
 		bool known = false;
 
 		for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-			known = known || string_equal(entry->d_name, others[i]);
-		if (!known &&
-		    fstatat(version_fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+			known = known || string_equal(name, others[i]);
+		if (!known && fstatat(dirfd(list), name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    S_ISDIR(status.st_mode))
-			r = installer_refuse(error, EXIT_STATE, EBUSY,
-					     "%s still has builds; unbuild them first", name);
+			r = error_refuse(error, EXIT_STATE, EBUSY,
+					 "%s still has builds; unbuild them first", path);
 	}
-	(void)closedir(directory);
 	return r;
 }
 
-int source_remove(struct installer *installer, struct message *message,
-		  struct installer_installed *ret_installed, struct error **error)
+int source_remove(struct installer *installer, struct message *message, struct error **error)
 {
 	cleanup_transaction struct transaction *transaction = NULL;
 	const struct installer_target *target = &installer->target;
 	char path[INSTALLER_PATH];
-	int fd = -1, r;
+	int r;
 
 	(void)message;
-	(void)ret_installed;
 	(void)snprintf(path, sizeof(path), "%s/%s", target->module, target->version);
 	if (!installer_exists(installer, TREE_DKMS, path))
-		return installer_refuse(error, EXIT_STATE, ENOENT, "%s is not in the dkms tree",
-					path);
-	r = open_beneath(installer->trees.fds[TREE_DKMS], path, O_RDONLY | O_DIRECTORY, 0, &fd,
-			 error);
-	if (r == 0)
-		r = refuse_builds(fd, path, error);
+		return error_refuse(error, EXIT_STATE, ENOENT, "%s is not in the dkms tree", path);
+	r = refuse_builds(installer->trees.fds[TREE_DKMS], path, error);
 	if (r == 0)
 		r = transaction_begin(&installer->trees, &transaction, error);
 	for (enum tree tree = TREE_DKMS; r == 0 && tree < TREE_COUNT; tree++) {
@@ -234,4 +220,16 @@ int source_remove(struct installer *installer, struct message *message,
 			r = transaction_prune(transaction, tree, target->module, 0, error);
 	}
 	return r < 0 ? r : transaction_commit(transaction, error);
+}
+
+int source_tarball(struct installer *installer, struct message *message, struct error **error)
+{
+	struct installer_tarball tarball;
+
+	memcpy(&tarball, message->payload, sizeof(tarball));
+	if (!MESSAGE_STRING_IS_VALID(tarball.file.name) || !name_is_safe(tarball.file.name))
+		return error_refuse(error, EXIT_INSTALL_REFUSED, EINVAL,
+				    "the archive's name cannot be accepted; letters, digits and "
+				    "_.+~:- can");
+	return installer_put_alone(installer, "tarball", tarball.file.name, message->fds[0], error);
 }

@@ -10,24 +10,23 @@
 #include "installer/journal.h"
 #include "lib/artifacts/exit_code.h"
 #include "lib/base/files.h"
-#include "lib/base/memfd.h"
 
 static const char *const tree_names[TREE_COUNT] = { "dkms tree", "source tree", "install tree",
 						    "approvals", "ledger" };
 
-int transaction_staged(const struct transaction *transaction, enum tree tree, int r,
-		       struct error **error)
+int trees_result(const struct trees *trees, enum tree tree, int r, struct error **error)
 {
-	const char *path = transaction->trees->paths[tree];
+	const char *path = trees->paths[tree];
+	bool full = r == -ENOSPC || r == -EDQUOT;
 
 	if (r >= 0)
 		return 0;
-	if (r != -ENOSPC && r != -EDQUOT)
+	if (!full && r != -EROFS)
 		return error_context(error, "the %s was not changed", tree_names[tree]);
-	r = error_context(error,
-			  "no space left on the device of the %s%s%s, nothing was changed; free "
-			  "some there and try again",
-			  tree_names[tree], path ? " " : "", path ? path : "");
+	r = error_context(error, "the %s%s%s %s, nothing was changed; %s and try again",
+			  tree_names[tree], path ? " " : "", path ? path : "",
+			  full ? "has no space left on its device" : "is on a read-only device",
+			  full ? "free some there" : "remount it read-write");
 	if (error)
 		error_set_code(*error, EXIT_INFRASTRUCTURE);
 	return r;
@@ -94,7 +93,7 @@ static int join_tree(struct transaction *transaction, enum tree tree, struct err
 		r = open_beneath(trees->fds[tree], path, O_RDONLY | O_DIRECTORY, 0,
 				 &transaction->stage_fds[tree], error);
 	if (r < 0)
-		return r;
+		return trees_result(trees, tree, r, error);
 	if (!name || !path_is_safe(name + 1, strlen(name + 1)))
 		name = "/?";
 	return journal_add(transaction, OPERATION_TREE, tree, 0, name + 1, error);
@@ -149,43 +148,70 @@ static int stage(struct transaction *transaction, enum tree tree, const char *pa
 	return journal_add(transaction, OPERATION_PUT, tree, number, path, error);
 }
 
+static int make_file(const struct transaction *transaction, int directory_fd, const char *name,
+		     int *ret_fd, struct error **error)
+{
+	trees_step(transaction->trees);
+	*ret_fd = openat(directory_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			 0600);
+	if (*ret_fd < 0)
+		return path_error(error, errno, "cannot make", name);
+	return fchmod(*ret_fd, 0644) < 0 ? path_error(error, errno, "cannot set the mode of", name)
+					 : 0;
+}
+
 int transaction_fill(struct transaction *transaction, enum tree tree, int directory_fd,
-		     const char *name, int fd, uint64_t size, mode_t mode, struct error **error)
+		     const char *name, int fd, struct error **error)
 {
 	cleanup_close int file_fd = -1;
-	int r = 0;
+	struct stat status;
+	int r = make_file(transaction, directory_fd, name, &file_fd, error);
 
-	trees_step(transaction->trees);
-	file_fd = openat(directory_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-			 0600);
-	if (file_fd < 0)
-		r = path_error(error, errno, "cannot make", name);
+	if (r == 0 && fstat(fd, &status) < 0)
+		r = path_error(error, errno, "cannot examine", name);
 	if (r == 0)
-		r = copy_bytes(file_fd, fd, size, error);
-	if (r == 0 && fchmod(file_fd, mode) < 0)
-		r = path_error(error, errno, "cannot set the mode of", name);
-	return transaction_staged(transaction, tree, r, error);
+		r = copy_bytes(file_fd, fd, (uint64_t)status.st_size, error);
+	return trees_result(transaction->trees, tree, r, error);
 }
 
 int transaction_put_file(struct transaction *transaction, enum tree tree, const char *path, int fd,
-			 uint64_t size, mode_t mode, struct error **error)
+			 struct error **error)
 {
 	char name[12];
 	int r = stage(transaction, tree, path, false, name, error);
 
 	if (r < 0)
 		return r;
-	return transaction_fill(transaction, tree, transaction->stage_fds[tree], name, fd, size,
-				mode, error);
+	return transaction_fill(transaction, tree, transaction->stage_fds[tree], name, fd, error);
 }
 
 int transaction_put_bytes(struct transaction *transaction, enum tree tree, const char *path,
 			  const void *bytes, size_t length, struct error **error)
 {
 	cleanup_close int fd = -1;
-	int r = memfd_from_bytes("kmodbox-put", bytes, length, &fd, error);
+	char name[12];
+	int r = stage(transaction, tree, path, false, name, error);
 
-	return r < 0 ? r : transaction_put_file(transaction, tree, path, fd, length, 0644, error);
+	if (r < 0)
+		return r;
+	r = make_file(transaction, transaction->stage_fds[tree], name, &fd, error);
+	if (r == 0) {
+		r = write_all(fd, bytes, length);
+		if (r < 0)
+			r = path_error(error, -r, "cannot write", path);
+	}
+	return trees_result(transaction->trees, tree, r, error);
+}
+
+int transaction_open_staged(const struct transaction *transaction, int *ret_fd,
+			    struct error **error)
+{
+	const struct operation *last = &transaction->operations[transaction->count - 1];
+	char name[12];
+
+	(void)snprintf(name, sizeof(name), "%u", last->number);
+	return open_beneath(transaction->stage_fds[last->tree], name, O_RDONLY | O_NOFOLLOW, 0,
+			    ret_fd, error);
 }
 
 int transaction_put_link(struct transaction *transaction, enum tree tree, const char *path,
@@ -200,7 +226,7 @@ int transaction_put_link(struct transaction *transaction, enum tree tree, const 
 	if (symlinkat(target, transaction->stage_fds[tree], name) == 0)
 		return 0;
 	r = path_error(error, errno, "cannot make the link", path);
-	return transaction_staged(transaction, tree, r, error);
+	return trees_result(transaction->trees, tree, r, error);
 }
 
 int transaction_put_directory(struct transaction *transaction, enum tree tree, const char *path,
@@ -217,7 +243,7 @@ int transaction_put_directory(struct transaction *transaction, enum tree tree, c
 	else
 		r = open_beneath(transaction->stage_fds[tree], name, O_RDONLY | O_DIRECTORY, 0,
 				 ret_fd, error);
-	return transaction_staged(transaction, tree, r, error);
+	return trees_result(transaction->trees, tree, r, error);
 }
 
 int transaction_remove(struct transaction *transaction, enum tree tree, const char *path,
@@ -261,12 +287,12 @@ int transaction_commit(struct transaction *transaction, struct error **error)
 			continue;
 		if (syncfs(transaction->stage_fds[i]) < 0) {
 			r = error_set_errno(error, errno, "cannot write to the disk");
-			return transaction_staged(transaction, (enum tree)i, r, error);
+			return trees_result(transaction->trees, (enum tree)i, r, error);
 		}
 	}
 	r = journal_write(transaction, error);
 	if (r < 0)
-		return transaction_staged(transaction, TREE_DKMS, r, error);
+		return trees_result(transaction->trees, TREE_DKMS, r, error);
 	transaction->committed = true;
 	transaction->trees->unfinished = true;
 	r = journal_finish(transaction, error);

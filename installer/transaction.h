@@ -38,6 +38,11 @@ struct trees {
 	bool unfinished;	       /* a committed transaction waits for the next start */
 };
 
+/*
+ * For what was written into a tree or a stage of it, with r: passes r on; an error gets the tree's
+ * name, that of a full or read-only disk also its exit code and the remedy.
+ */
+int trees_result(const struct trees *trees, enum tree tree, int r, struct error **error) must_check;
 /* Waits for whoever else works on this dkms tree. */
 int trees_lock(struct trees *trees, struct error **error) must_check;
 /* Locks if that was not done, then recovers: carries out what was committed, drops the rest. */
@@ -71,12 +76,13 @@ struct transaction {
 int transaction_begin(struct trees *trees, struct transaction **ret_transaction,
 		      struct error **error) must_check;
 /*
- * Staging; paths are relative to the tree and must be safe. A refusal changes nothing; a full disk
- * is error_code() 35 and names the tree. A file takes the place of a file, a directory that of
- * whatever is there. What is put is not removed, in whatever order the two are asked for.
+ * Staging; paths are relative to the tree and must be safe, files are 0644. A refusal changes
+ * nothing; a full or read-only disk is error_code() 35 and names the tree. A file takes the place
+ * of a file, a directory that of whatever is there. What is put is not removed, in whatever order
+ * the two are asked for.
  */
 int transaction_put_file(struct transaction *transaction, enum tree tree, const char *path, int fd,
-			 uint64_t size, mode_t mode, struct error **error) must_check;
+			 struct error **error) must_check;
 int transaction_put_bytes(struct transaction *transaction, enum tree tree, const char *path,
 			  const void *bytes, size_t length, struct error **error) must_check;
 int transaction_put_link(struct transaction *transaction, enum tree tree, const char *path,
@@ -92,16 +98,12 @@ int transaction_prune(struct transaction *transaction, enum tree tree, const cha
 		      unsigned keep, struct error **error) must_check;
 bool transaction_has(const struct transaction *transaction, enum operation_kind kind,
 		     enum tree tree, const char *path);
-/* A new file with these bytes in a staged directory. */
+/* A new file in a staged directory, a copy of that one. */
 int transaction_fill(struct transaction *transaction, enum tree tree, int directory_fd,
-		     const char *name, int fd, uint64_t size, mode_t mode,
-		     struct error **error) must_check;
-/*
- * For what the caller wrote into a staged directory himself, with r: passes r on; an error gets the
- * tree's name, a full disk its exit code and remedy.
- */
-int transaction_staged(const struct transaction *transaction, enum tree tree, int r,
-		       struct error **error) must_check;
+		     const char *name, int fd, struct error **error) must_check;
+/* The file that was put last, for reading: what is looked at there is what will be in place. */
+int transaction_open_staged(const struct transaction *transaction, int *ret_fd,
+			    struct error **error) must_check;
 int transaction_commit(struct transaction *transaction, struct error **error) must_check;
 /* Drops the stages of what was not committed; accepts NULL; returns NULL. */
 struct transaction *transaction_free(struct transaction *transaction);

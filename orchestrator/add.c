@@ -2,8 +2,9 @@
 /* The verb add: a source becomes known, and what it is now becomes what may be signed. */
 #include <string.h>
 
+#include "orchestrator/build_evaluate.h"
 #include "orchestrator/installer_client.h"
-#include "orchestrator/source.h"
+#include "orchestrator/script.h"
 
 int package_state(const struct orchestrator *orchestrator, const struct package *package,
 		  const struct target *target, enum state *ret_state, struct error **error)
@@ -15,27 +16,31 @@ int package_state(const struct orchestrator *orchestrator, const struct package 
 
 static int add_source(struct orchestrator *orchestrator, struct error **error)
 {
-	cleanup_source struct source source = SOURCE_INITIAL;
-	struct recipe *recipe = NULL;
+	cleanup_scripts struct scripts scripts = { .orchestrator = orchestrator,
+						   .target = &orchestrator->targets[0],
+						   .source = SOURCE_INITIAL };
+	struct source *source = &scripts.source;
+	const struct recipe *recipe;
 	char hex[DIGEST_HEX_SIZE];
 	int r;
 
-	r = source_read_named(orchestrator, &source, error);
+	r = source_read_named(orchestrator, source, error);
 	if (r == 0)
-		r = source_evaluate(orchestrator, &orchestrator->package, &source,
-				    &orchestrator->targets[0], &recipe, error);
+		r = build_evaluate(orchestrator, &orchestrator->package, source,
+				   &orchestrator->targets[0], &scripts.recipe, error);
+	recipe = scripts.recipe;
 	if (r == 0)
-		r = installer_client_add(orchestrator, recipe, source.snapshot_fd, &source.digest,
-					 source.foreign, error);
-	if (r == 0) {
-		digest_to_hex(&source.digest, hex);
-		log_info(orchestrator->log,
-			 "Added %s/%s: %zu module%s, source %.16s... approved to be signed",
-			 recipe->package_name, recipe->package_version, recipe->module_count,
-			 recipe->module_count == 1 ? "" : "s", hex);
-	}
-	recipe = recipe_free(recipe);
-	return r;
+		r = installer_client_add(orchestrator, recipe, source->snapshot_fd, &source->digest,
+					 source->foreign, error);
+	if (r < 0)
+		return r;
+	digest_to_hex(&source->digest, hex);
+	log_info(orchestrator->log,
+		 "Added %s/%s: %zu module%s, source %.16s... approved to be signed",
+		 recipe->package_name, recipe->package_version, recipe->module_count,
+		 recipe->module_count == 1 ? "" : "s", hex);
+	script_run_after(&scripts, RECIPE_POST_ADD);
+	return 0;
 }
 
 int verb_add(struct orchestrator *orchestrator, struct error **error)

@@ -3,79 +3,158 @@
 #include <string.h>
 #include <time.h>
 
-#include "lib/recipes/snapshot.h"
+#include "lib/base/memfd.h"
+#include "orchestrator/build_evaluate.h"
+#include "orchestrator/helpers.h"
 #include "orchestrator/installer_client.h"
 #include "orchestrator/record.h"
-#include "orchestrator/source.h"
 
 /* How often a build is repeated because headers or compiler were upgraded under it. */
 #define HEADER_CHANGES 1
 
-static int fail_with(struct error **error, int code, int errnum, const char *text)
+/* What is put beside the modules: the build's data, and which version of each package it needed. */
+struct published {
+	struct published_data *list;
+	char **names; /* of the latter; owned */
+	int *fds;     /* the same */
+	size_t count;
+	size_t owned_count;
+};
+
+static void published_clear(struct published *published)
 {
-	(void)error_set(error, errnum, "%s", text);
-	if (error)
-		error_set_code(*error, code);
-	return -errnum;
+	for (size_t i = 0; i < published->owned_count; i++) {
+		free(published->names[i]);
+		(void)close_fd(published->fds[i]);
+	}
+	free(published->names);
+	free(published->fds);
+	free(published->list);
+}
+
+static int published_fill(const struct build *build, struct published *published,
+			  struct error **error)
+{
+	const struct dependencies *dependencies = build->dependencies;
+	int r = 0;
+
+	published->list =
+		calloc(build->data_count + dependencies->count + 1, sizeof(*published->list));
+	published->names = calloc(dependencies->count + 1, sizeof(*published->names));
+	published->fds = calloc(dependencies->count + 1, sizeof(*published->fds));
+	if (!published->list || !published->names || !published->fds)
+		return error_set_errno(error, ENOMEM, "data of the build");
+	for (size_t i = 0; i < build->data_count; i++)
+		published->list[published->count++] =
+			(struct published_data){ .name = build->data[i].name,
+						 .fd = build->data[i].fd };
+	for (size_t i = 0; r == 0 && i < dependencies->count; i++) {
+		const struct dependency *dependency = &dependencies->list[i];
+		char *name = format_string(".dep_%s", dependency->module);
+
+		if (!name)
+			return error_set_errno(error, ENOMEM, "data of the build");
+		published->names[published->owned_count] = name;
+		published->fds[published->owned_count] = -1;
+		r = memfd_from_bytes(name, dependency->version, strlen(dependency->version),
+				     &published->fds[published->owned_count], error);
+		published->list[published->count++] =
+			(struct published_data){ .name = name,
+						 .fd = published->fds[published->owned_count] };
+		published->owned_count++;
+	}
+	return r;
+}
+
+static int sign(struct build *build, struct signed_set *set, struct error **error)
+{
+	size_t count = 0;
+	cleanup_free struct signer_dependency *files =
+		dependencies_files(build->dependencies, &count);
+
+	if (!files)
+		return error_set_errno(error, ENOMEM, "signing");
+	return signer_client_sign(build->orchestrator, build->target, build->recipe, &build->source,
+				  build->artifacts, files, count, set, error);
+}
+
+/* With --verbose: how long what is not make took. */
+static void tell_parts(const struct build *build)
+{
+	cleanup_text struct text text = { 0 };
+	int r = 0;
+
+	for (enum build_part i = 0; r == 0 && i < PARTS; i++)
+		r = text_append_format(&text, "%s%s %llu ms", i > 0 ? ", " : "", build_part_name(i),
+				       (unsigned long long)(build->parts.nanoseconds[i] / 1000000));
+	if (r == 0 && build->orchestrator->options->verbose)
+		log_info(build->orchestrator->log, "  beside make: %s", text.data);
 }
 
 /* Everything after make: sign, record, hand over. */
-static int deliver(struct build *build, const struct digest *headers, struct error **error)
+static int deliver(struct build *build, struct error **error)
 {
 	const struct orchestrator *orchestrator = build->orchestrator;
 	cleanup_signed_set struct signed_set set = SIGNED_SET_INITIAL;
+	cleanup(published_clear) struct published published = { 0 };
 	cleanup_close int record_fd = -1;
-	int r = build_step_strip(build, error);
+	int r = sign(build, &set, error);
 
+	build_parts_end(&build->parts, PART_SIGN);
 	if (r == 0)
-		r = signer_client_sign(orchestrator, build->target, build->recipe, &build->source,
-				       build->artifacts, &set, error);
+		r = record_make(build, &set, &record_fd, error);
 	if (r == 0)
-		r = record_make(build, headers, &set, &record_fd, error);
+		r = published_fill(build, &published, error);
 	if (r == 0)
 		r = build_log_seal(&build->log, error);
 	if (r == 0)
 		r = installer_client_publish(orchestrator, build->package, build->target, &set,
-					     build->log.fd, record_fd, error);
-	for (size_t i = 0; r == 0 && i < set.count; i++)
+					     build->log.fd, record_fd, published.list,
+					     published.count, error);
+	build_parts_end(&build->parts, PART_PUBLISH);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < set.count; i++)
 		log_info(orchestrator->log, "  %s: %s, signed (%s)", set.files[i].result.name,
 			 set.files[i].result.verdict.checker.text, set.ticket.hash);
+	tell_parts(build);
+	return 0;
+}
+
+/* Until all that is left is to sign. ret_changed: headers or toolchain were not the same before and
+ * after. */
+static int make(struct build *build, bool *ret_changed, struct error **error)
+{
+	int r = inputs_begin(build->target->kernel, build->toolchain, build->orchestrator->cache_fd,
+			     &build->inputs, error);
+
+	build_parts_end(&build->parts, PART_FINGERPRINT);
+	if (r == 0)
+		r = build_step_run(build, error);
+	build_parts_start(&build->parts);
+	/* Looks while we go on. */
+	if (r == 0)
+		r = inputs_end(build->inputs, error);
+	if (r == 0)
+		r = build_step_collect(build, error);
+	build_parts_end(&build->parts, PART_COLLECT);
+	if (r == 0)
+		r = build_step_strip(build, error);
+	build_parts_end(&build->parts, PART_STRIP);
+	if (r == 0)
+		r = inputs_changed(build->inputs, ret_changed, error);
+	build_parts_end(&build->parts, PART_STAMP);
 	return r;
 }
 
-/* What must not change while a build runs. */
-struct stamps {
-	struct digest headers;
-	struct digest toolchain;
-};
-
-static int take_stamps(const struct build *build, struct stamps *ret_stamps, struct error **error)
-{
-	int r = kernel_stamp(build->target->kernel, &ret_stamps->headers, error);
-
-	return r < 0 ? r : toolchain_stamp(build->toolchain, &ret_stamps->toolchain, error);
-}
-
-/* One attempt. ret_changed: headers or toolchain were not the same before and after. */
+/* One attempt. */
 static int attempt(struct build *build, bool *ret_changed, struct error **error)
 {
-	struct digest headers;
-	struct stamps before;
-	struct stamps after;
-	int r = take_stamps(build, &before, error);
+	int r;
 
-	/* After the stamps: what changes while it is taken shows too. */
-	if (r == 0)
-		r = kernel_fingerprint(build->target->kernel, &headers, error);
-	if (r == 0)
-		r = build_step_run(build, error);
-	if (r == 0)
-		r = take_stamps(build, &after, error);
-	if (r < 0)
-		return r;
-	*ret_changed = !digest_equal(&before.headers, &after.headers) ||
-		       !digest_equal(&before.toolchain, &after.toolchain);
-	return *ret_changed ? 0 : deliver(build, &headers, error);
+	build_parts_start(&build->parts);
+	r = make(build, ret_changed, error);
+	return r < 0 || *ret_changed ? r : deliver(build, error);
 }
 
 /*
@@ -118,25 +197,19 @@ static int fail_build(struct build *build, struct error **error)
 	return -number;
 }
 
-static int build_once(const struct orchestrator *orchestrator, const struct package *package,
-		      const struct target *target, const struct recipe *recipe,
-		      const struct source *source, bool *ret_changed, struct error **error)
+static int build_once(const struct build *planned, bool *ret_changed, struct error **error)
 {
-	const struct options *options = orchestrator->options;
+	const struct orchestrator *orchestrator = planned->orchestrator;
+	const struct package *package = planned->package;
+	const struct target *target = planned->target;
 	cleanup_toolchain struct toolchain toolchain = { 0 };
-	struct build build = { .orchestrator = orchestrator,
-			       .package = package,
-			       .target = target,
-			       .recipe = recipe,
-			       .toolchain = &toolchain,
-			       .snapshot_fd = source->snapshot_fd,
-			       .source = source->digest,
-			       .log = { .fd = -1 } };
+	struct build build = *planned;
 	int r;
 
+	build.toolchain = &toolchain;
 	r = build_log_open(&build.log, package->module, package->version, target->release,
 			   target->architecture, error);
-	if (r == 0 && options->verbose)
+	if (r == 0 && orchestrator->options->verbose)
 		build.log.echo = orchestrator->log;
 	if (r == 0) {
 		r = toolchain_find(target->kernel, &toolchain, error);
@@ -151,36 +224,106 @@ static int build_once(const struct orchestrator *orchestrator, const struct pack
 	return r;
 }
 
+/* Again where headers or compiler were upgraded under it. */
+static int build_until_settled(const struct build *planned, struct error **error)
+{
+	bool changed = true;
+	int r = 0;
+
+	for (int tries = 0; r == 0 && changed; tries++) {
+		if (tries > HEADER_CHANGES)
+			return error_refuse(error, EXIT_INFRASTRUCTURE, EAGAIN,
+					    "the kernel's headers or the compiler keep changing "
+					    "during the build: wait for the upgrade to end and "
+					    "build again");
+		if (tries > 0)
+			log_warning(planned->orchestrator->log,
+				    "the headers of %s, or the compiler, changed during the build, "
+				    "which starts again",
+				    planned->target->release);
+		r = build_once(planned, &changed, error);
+	}
+	return r;
+}
+
+/* Once a run, not for each kernel. */
+static void warn_deprecated(const struct build *build)
+{
+	const struct recipe *recipe = build->recipe;
+	cleanup_text struct text names = { 0 };
+	int r = 0;
+
+	if (recipe->deprecated_count == 0 || build->target != &build->orchestrator->targets[0])
+		return;
+	for (size_t i = 0; r == 0 && i < recipe->deprecated_count; i++)
+		r = text_append_format(&names, "%s%s", i > 0 ? ", " : "", recipe->deprecated[i]);
+	if (r == 0)
+		log_warning(build->orchestrator->log,
+			    "%s/%s: dkms.conf sets what has no effect any more: %s",
+			    recipe->package_name, recipe->package_version, names.data);
+}
+
+static int choose_profile(struct build *build, struct seccomp_profile *loaded, struct error **error)
+{
+	const struct orchestrator *orchestrator = build->orchestrator;
+	enum profile profile = build->settings->profile;
+	int r;
+
+	build->profile = &orchestrator->profiles[profile];
+	if (build->profile->name)
+		return 0;
+	r = helper_load_profile(profile, loaded, error);
+	build->profile = loaded;
+	return r;
+}
+
+static int build_planned(struct build *build, struct error **error)
+{
+	cleanup_overlay struct overlay overlay = { 0 };
+	struct seccomp_profile loaded = { 0 };
+	int r = overlay_load(&build->orchestrator->places, build->recipe, &overlay, error);
+
+	build->overlay = &overlay;
+	if (r == 0)
+		r = choose_profile(build, &loaded, error);
+	if (r == 0)
+		warn_deprecated(build);
+	if (r == 0)
+		r = build_until_settled(build, error);
+	seccomp_program_clear(&loaded.program);
+	return r;
+}
+
 static int build_added(const struct orchestrator *orchestrator, const struct package *package,
 		       const struct target *target, struct error **error)
 {
+	cleanup_module_settings struct module_settings settings = { 0 };
+	cleanup_dependencies struct dependencies dependencies = { 0 };
 	cleanup_source struct source source = SOURCE_INITIAL;
 	struct recipe *recipe = NULL;
-	bool changed = true;
-	int r;
+	struct build build = { .orchestrator = orchestrator,
+			       .package = package,
+			       .target = target,
+			       .settings = &settings,
+			       .dependencies = &dependencies,
+			       .log = { .fd = -1 } };
+	int r = module_settings_load(&orchestrator->places, package->module, &settings, error);
 
-	r = source_read_added(orchestrator, package, &source, error);
+	build_parts_start(&build.parts);
 	if (r == 0)
-		r = source_evaluate(orchestrator, package, &source, target, &recipe, error);
+		r = source_read_added(orchestrator, package, &source, error);
+	build_parts_end(&build.parts, PART_SNAPSHOT);
 	if (r == 0)
-		r = recipe_check_exclusive(recipe, target->kernel, error);
-	for (int tries = 0; r == 0 && changed; tries++) {
-		if (tries > HEADER_CHANGES)
-			r = fail_with(error, EXIT_INFRASTRUCTURE, EAGAIN,
-				      "the kernel's headers or the compiler keep changing during "
-				      "the build: "
-				      "wait for the upgrade to end and build again");
-		else if (tries > 0)
-			log_warning(orchestrator->log,
-				    "the headers of %s, or the compiler, changed during the build, "
-				    "which "
-				    "starts again",
-				    target->release);
-		if (r == 0)
-			r = build_once(orchestrator, package, target, recipe, &source, &changed,
-				       error);
+		r = build_evaluate_required(orchestrator, package, &source, target, &settings,
+					    &recipe, &dependencies, error);
+	build_parts_end(&build.parts, PART_EVALUATE);
+	if (r == 0) {
+		build.recipe = recipe;
+		build.snapshot_fd = source.snapshot_fd;
+		build.source = source.digest;
+		r = build_planned(&build, error);
 	}
-	recipe = recipe_free(recipe);
+	(void)recipe_free(recipe);
 	return r;
 }
 
@@ -201,6 +344,9 @@ int build_target(struct orchestrator *orchestrator, const struct package *packag
 			 package->module, package->version, target->release, target->architecture);
 		return 0;
 	}
+	r = target_require_headers(target, error);
+	if (r < 0)
+		return r;
 	/* With --force what is there stays until the new build is complete; the installer swaps
 	 * them. */
 	log_info(orchestrator->log, "Building %s/%s for kernel %s (%s)", package->module,
@@ -216,8 +362,5 @@ int verb_build(struct orchestrator *orchestrator, struct error **error)
 {
 	int r = add_if_absent(orchestrator, error);
 
-	for (size_t i = 0; r == 0 && i < orchestrator->target_count; i++)
-		r = build_target(orchestrator, &orchestrator->package, &orchestrator->targets[i],
-				 error);
-	return r;
+	return r < 0 ? r : for_each_target(orchestrator, build_target, error);
 }

@@ -23,6 +23,7 @@ int build_log_open(struct build_log *log, const char *module, const char *versio
 	r = memfd_new("make.log", &log->fd, error);
 	if (r < 0)
 		return r;
+	(void)snprintf(log->source, sizeof(log->source), "/usr/src/%s-%s", module, version);
 	(void)localtime_r(&now, &local);
 	(void)strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Z %Y", &local);
 	build_log_note(log, "DKMS make.log for %s-%s for kernel %s (%s)", module, version, kernel,
@@ -73,9 +74,13 @@ static void end_line(struct build_log *log)
 	if (log->echo)
 		log_info(log->echo, "  %s", log->line);
 	if (log->length > 0) {
-		memcpy(log->last_line, log->line, log->length + 1);
+		/* build.sh's own lines begin with it: "# PRE_BUILD: ./configure". */
+		if (log->line[0] != '#')
+			memcpy(log->last_line, log->line, log->length + 1);
 		if (!log->first_error[0] && reads_like_error(log->line))
 			memcpy(log->first_error, log->line, log->length + 1);
+		if (log->hint == HINT_NONE)
+			log->hint = build_hint_find(log->line, log->source);
 	}
 	log->length = 0;
 }

@@ -11,6 +11,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/log.h"
+#include "orchestrator/build_hint.h"
 
 #define BUILD_LOG_LINE 512
 
@@ -20,6 +21,8 @@ struct build_log {
 	size_t length;
 	char first_error[BUILD_LOG_LINE]; /* first line that reads like a compiler's error; raw */
 	char last_line[BUILD_LOG_LINE];
+	enum build_hint hint;	     /* what the first line that tells one tells */
+	char source[BUILD_LOG_LINE]; /* "/usr/src/M-V" */
 	const struct log *echo; /* --verbose: lines are shown as they come, sanitised; NULL: not */
 	bool write_failed;
 	bool sealed; /* what is noted from then on is lost */

@@ -156,18 +156,43 @@ int helper_open_profile(const char *name, int *ret_fd, struct error **error)
 	return open_own("/profiles", KMODBOX_PROFILEDIR, name, ret_fd, error);
 }
 
-int helper_load_policy(struct seccomp_program *ret_program, struct digest *ret_digest,
-		       struct error **error)
+/* A policy's text, and behind it the text of the one that it extends. */
+static int read_policy(const char *file, struct text *policy, struct error **error)
 {
-	cleanup_text struct text policy = { 0 };
-	cleanup_close int fd = -1;
-	int r = helper_open_profile("build.seccomp", &fd, error);
+	cleanup_text struct text base_policy = { 0 };
+	cleanup_close int fd = -1, base_fd = -1;
+	cleanup_free char *base = NULL;
+	int r = helper_open_profile(file, &fd, error);
 
 	if (r == 0)
-		r = read_fd(fd, POLICY_MAXIMUM, &policy, error);
+		r = read_fd(fd, POLICY_MAXIMUM, policy, error);
 	if (r == 0)
-		r = digest_bytes(policy.data, policy.length, ret_digest, error);
-	return r < 0 ? r
-		     : seccomp_compile("build.seccomp", policy.data, policy.length, ret_program,
-				       error);
+		r = seccomp_extended(policy->data, policy->length, &base, error);
+	if (r < 0 || !base)
+		return r;
+	r = helper_open_profile(base, &base_fd, error);
+	if (r == 0)
+		r = read_fd(base_fd, POLICY_MAXIMUM, &base_policy, error);
+	if (r == 0 && text_append(policy, base_policy.data, base_policy.length) < 0)
+		r = error_set_errno(error, ENOMEM, "profile");
+	return r;
+}
+
+int helper_load_profile(enum profile profile, struct seccomp_profile *ret_profile,
+			struct error **error)
+{
+	static const char *const names[PROFILES] = { "build", "network" };
+	struct seccomp_profile loaded = { .name = names[profile] };
+	cleanup_free char *file = format_string("%s.seccomp", loaded.name);
+	cleanup_text struct text policy = { 0 };
+	int r = file ? read_policy(file, &policy, error)
+		     : error_set_errno(error, ENOMEM, "profile");
+
+	if (r == 0)
+		r = digest_bytes(policy.data, policy.length, &loaded.digest, error);
+	if (r == 0)
+		r = seccomp_compile(file, policy.data, policy.length, &loaded.program, error);
+	if (r == 0)
+		*ret_profile = loaded;
+	return r;
 }

@@ -11,7 +11,7 @@
 #include "lib/base/digest.h"
 #include "lib/base/error.h"
 #include "lib/base/text.h"
-#include "sandbox/seccomp.h"
+#include "orchestrator/orchestrator.h"
 
 #define HELPER_ARGUMENTS 1024 /* two per kernel */
 
@@ -42,8 +42,8 @@ void helper_clear(struct helper *helper);
  */
 int helper_open_program(const char *name, int *ret_fd, struct error **error) must_check;
 int helper_open_profile(const char *name, int *ret_fd, struct error **error) must_check;
-/* The system call policy of builds, compiled, and the SHA-256 of its text. */
-int helper_load_policy(struct seccomp_program *ret_program, struct digest *ret_digest,
-		       struct error **error) must_check;
+/* The system call policy of that profile, compiled, and the SHA-256 of its text. */
+int helper_load_profile(enum profile profile, struct seccomp_profile *ret_profile,
+			struct error **error) must_check;
 
 #endif

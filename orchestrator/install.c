@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "orchestrator/installer_client.h"
+#include "orchestrator/script.h"
 
 /* What an uninstallation did not touch, because it is not what was installed. */
 static void warn_left(const struct orchestrator *orchestrator, const struct target *target,
@@ -20,6 +21,7 @@ int install_target(struct orchestrator *orchestrator, const struct package *pack
 		   const struct target *target, struct error **error)
 {
 	const struct options *options = orchestrator->options;
+	cleanup_scripts struct scripts scripts = { .source = SOURCE_INITIAL };
 	struct installer_installed installed;
 	enum state state;
 	int r = package_state(orchestrator, package, target, &state, error);
@@ -38,6 +40,10 @@ int install_target(struct orchestrator *orchestrator, const struct package *pack
 	if (state < STATE_BUILT)
 		r = build_target(orchestrator, package, target, error);
 	if (r == 0)
+		r = scripts_open(orchestrator, package, target, &scripts, error);
+	if (r == 0)
+		r = script_run(&scripts, RECIPE_PRE_INSTALL, error);
+	if (r == 0)
 		r = installer_client_request(orchestrator, INSTALLER_INSTALL, package, target,
 					     &installed, error);
 	if (r < 0)
@@ -48,6 +54,7 @@ int install_target(struct orchestrator *orchestrator, const struct package *pack
 		 installed.files == 1 ? "" : "s",
 		 installed.originals ? ", the kernel's own kept aside" : "",
 		 installed.depmod ? ", module index made anew" : "");
+	script_run_after(&scripts, RECIPE_POST_INSTALL);
 	return 0;
 }
 
@@ -55,21 +62,24 @@ int verb_install(struct orchestrator *orchestrator, struct error **error)
 {
 	int r = add_if_absent(orchestrator, error);
 
-	for (size_t i = 0; r == 0 && i < orchestrator->target_count; i++)
-		r = install_target(orchestrator, &orchestrator->package, &orchestrator->targets[i],
-				   error);
-	return r;
+	return r < 0 ? r : for_each_target(orchestrator, install_target, error);
 }
 
-static int refuse_state(const struct package *package, const struct target *target,
-			const char *what, struct error **error)
+/* POST_REMOVE must not keep anybody from getting rid of a package, however broken it is. */
+static void run_post_remove(const struct orchestrator *orchestrator, const struct package *package,
+			    const struct target *target)
 {
-	(void)error_set(error, ENOENT, "%s/%s is not %s%s%s: see kmodbox status", package->module,
-			package->version, what, target ? " for kernel " : "",
-			target ? target->release : "");
-	if (error)
-		error_set_code(*error, EXIT_STATE);
-	return -ENOENT;
+	cleanup_scripts struct scripts scripts = { .source = SOURCE_INITIAL };
+	cleanup_error struct error *error = NULL;
+	cleanup_free char *text = NULL;
+
+	if (scripts_open(orchestrator, package, target, &scripts, &error) == 0) {
+		script_run_after(&scripts, RECIPE_POST_REMOVE);
+		return;
+	}
+	text = error_describe(error);
+	log_warning(orchestrator->log, "a POST_REMOVE, if there is one, was not run: %s",
+		    text ? text : "out of memory");
 }
 
 static int uninstall_target(struct orchestrator *orchestrator, const struct package *package,
@@ -86,6 +96,7 @@ static int uninstall_target(struct orchestrator *orchestrator, const struct pack
 		 package->version, target->release,
 		 removed.originals ? ", the kernel's own module is back" : "",
 		 removed.depmod ? ", module index made anew" : "");
+	run_post_remove(orchestrator, package, target);
 	return r;
 }
 
@@ -126,10 +137,15 @@ static int for_builds(struct orchestrator *orchestrator, enum state enough, enum
 
 			r = package_state(orchestrator, &orchestrator->package,
 					  &orchestrator->targets[i], &state, error);
+			/* As dkms: the wished-for end is there already. */
 			if (r == 0 && state < enough)
-				r = refuse_state(&orchestrator->package, &orchestrator->targets[i],
-						 what, error);
-			if (r == 0)
+				log_info(orchestrator->log,
+					 "Module %s/%s is not %s for kernel %s (%s): skipped",
+					 orchestrator->package.module,
+					 orchestrator->package.version, what,
+					 orchestrator->targets[i].release,
+					 orchestrator->targets[i].architecture);
+			else if (r == 0)
 				r = take_down(orchestrator, &orchestrator->package,
 					      &orchestrator->targets[i], keep, error);
 		}
@@ -154,7 +170,9 @@ static int require_added(struct orchestrator *orchestrator, struct error **error
 	int r = package_state(orchestrator, &orchestrator->package, NULL, &state, error);
 
 	if (r == 0 && state == STATE_ABSENT)
-		r = refuse_state(&orchestrator->package, NULL, "in the DKMS tree", error);
+		r = error_refuse(error, EXIT_STATE, ENOENT,
+				 "%s/%s is not in the DKMS tree: see kmodbox status",
+				 orchestrator->package.module, orchestrator->package.version);
 	return r;
 }
 

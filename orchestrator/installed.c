@@ -280,7 +280,7 @@ static ssize_t read_block(int fd, unsigned char *block, off_t offset)
 	return (ssize_t)length;
 }
 
-static bool same_bytes(struct installed *installed, int fd_a, int fd_b)
+bool installed_same_bytes(struct installed *installed, int fd_a, int fd_b)
 {
 	off_t offset = 0;
 
@@ -321,7 +321,7 @@ static bool same_file(struct installed *installed, int fd_a, const char *path_a,
 	    open_beneath(fd_b, path_b, flags, 0, &b, NULL) < 0)
 		return false;
 	return fstat(a, &status_a) == 0 && fstat(b, &status_b) == 0 && S_ISREG(status_a.st_mode) &&
-	       S_ISREG(status_b.st_mode) && same_bytes(installed, a, b);
+	       S_ISREG(status_b.st_mode) && installed_same_bytes(installed, a, b);
 }
 
 int installed_is_same(struct installed *installed, const char *kernel, int module_fd,

@@ -23,6 +23,8 @@ struct installed *installed_free(struct installed *installed);
  */
 int installed_is_same(struct installed *installed, const char *kernel, int module_fd,
 		      const char *name, bool *ret_same) must_check;
+/* The same to their ends, from their beginnings. */
+bool installed_same_bytes(struct installed *installed, int fd_a, int fd_b);
 /* Length of the stem of "demo.ko", "demo.ko.gz", "demo.ko.xz" or "demo.ko.zst"; 0: no module. */
 size_t installed_stem_length(const char *name);
 

@@ -41,28 +41,8 @@ static int send_name(const struct orchestrator *orchestrator, enum installer_req
 	int r = MESSAGE_STRING_SET(file.name, name);
 
 	if (r < 0)
-		return error_set(error, -r, "module name '%s' is too long", name);
+		return error_set(error, -r, "the name '%s' is too long", name);
 	return call(orchestrator, request, &file, sizeof(file), &fd, fd >= 0 ? 1 : 0, error);
-}
-
-/* What the recipe's modules are called, as built and as installed, each name once; to be freed. */
-static const char **module_names(const struct recipe *recipe, uint32_t *ret_count)
-{
-	const char **names = calloc(2 * recipe->module_count, sizeof(*names));
-	uint32_t count = 0;
-
-	for (size_t i = 0; names && i < 2 * recipe->module_count; i++) {
-		const struct recipe_module *module = &recipe->modules[i / 2];
-		const char *name = i % 2 ? module->dest_name : module->built_name;
-		uint32_t known = 0;
-
-		while (known < count && !string_equal(names[known], name))
-			known++;
-		if (known == count)
-			names[count++] = name;
-	}
-	*ret_count = count;
-	return names;
 }
 
 int installer_client_add(const struct orchestrator *orchestrator, const struct recipe *recipe,
@@ -70,29 +50,26 @@ int installer_client_add(const struct orchestrator *orchestrator, const struct r
 			 struct error **error)
 {
 	struct installer_add add = { .source = *source,
+				     .count = (uint32_t)recipe->name_count,
 				     .write_source = write_source,
 				     .force = orchestrator->options->force };
-	cleanup_free const char **names = module_names(recipe, &add.count);
-	int r;
+	int r = MESSAGE_STRING_SET(add.module, recipe->package_name);
 
-	if (!names)
-		return error_set(error, ENOMEM, "out of memory");
-	r = MESSAGE_STRING_SET(add.module, recipe->package_name);
 	if (r == 0)
 		r = MESSAGE_STRING_SET(add.version, recipe->package_version);
 	if (r < 0)
 		return error_set(error, -r, "a name is too long");
 	r = call(orchestrator, INSTALLER_ADD, &add, sizeof(add), &snapshot_fd, 1, error);
 	for (uint32_t i = 0; r == 0 && i < add.count; i++)
-		r = send_name(orchestrator, INSTALLER_ADD_FILE, names[i], -1, error);
+		r = send_name(orchestrator, INSTALLER_ADD_FILE, recipe->names[i], -1, error);
 	return r < 0 ? r : call(orchestrator, INSTALLER_ADD_COMMIT, NULL, 0, NULL, 0, error);
 }
 
 int installer_client_publish(const struct orchestrator *orchestrator, const struct package *package,
 			     const struct target *target, const struct signed_set *set, int log_fd,
-			     int record_fd, struct error **error)
+			     int record_fd, const struct published_data *data, size_t data_count,
+			     struct error **error)
 {
-	const struct installer_publish_commit commit = { 0 };
 	const int fds[] = { log_fd, record_fd };
 	struct installer_target payload;
 	int r = fill_target(orchestrator, package, target, &payload, error);
@@ -103,9 +80,24 @@ int installer_client_publish(const struct orchestrator *orchestrator, const stru
 	for (size_t i = 0; r == 0 && i < set->count; i++)
 		r = send_name(orchestrator, INSTALLER_PUBLISH_FILE, set->files[i].result.name,
 			      set->files[i].fd, error);
-	return r < 0 ? r
-		     : call(orchestrator, INSTALLER_PUBLISH_COMMIT, &commit, sizeof(commit), fds, 2,
-			    error);
+	for (size_t i = 0; r == 0 && i < data_count; i++)
+		r = send_name(orchestrator, INSTALLER_PUBLISH_DATA, data[i].name, data[i].fd,
+			      error);
+	return r < 0 ? r : call(orchestrator, INSTALLER_PUBLISH_COMMIT, NULL, 0, fds, 2, error);
+}
+
+int installer_client_tarball(const struct orchestrator *orchestrator, const struct package *package,
+			     const char *name, int fd, struct error **error)
+{
+	struct installer_tarball payload = { 0 };
+	int r = fill_target(orchestrator, package, NULL, &payload.target, error);
+
+	if (r < 0)
+		return r;
+	r = MESSAGE_STRING_SET(payload.file.name, name);
+	if (r < 0)
+		return error_set(error, -r, "the archive's name '%s' is too long", name);
+	return call(orchestrator, INSTALLER_TARBALL, &payload, sizeof(payload), &fd, 1, error);
 }
 
 int installer_client_failed_log(const struct orchestrator *orchestrator,

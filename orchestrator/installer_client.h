@@ -12,10 +12,20 @@
 int installer_client_add(const struct orchestrator *orchestrator, const struct recipe *recipe,
 			 int snapshot_fd, const struct digest *source, bool write_source,
 			 struct error **error) must_check;
-/* Hands over a signed build with its log and record (sealed memfds). */
+/* What a build left beside its modules: "Module.symvers", ".dep_NAME" or any other safe name. */
+struct published_data {
+	const char *name; /* borrowed */
+	int fd;		  /* sealed memfd; borrowed */
+};
+
+/* Hands over a signed build with its log and record (sealed memfds), and such data. */
 int installer_client_publish(const struct orchestrator *orchestrator, const struct package *package,
 			     const struct target *target, const struct signed_set *set, int log_fd,
-			     int record_fd, struct error **error) must_check;
+			     int record_fd, const struct published_data *data, size_t data_count,
+			     struct error **error) must_check;
+/* Puts an archive (a sealed memfd) into M/V/tarball/, in the place of one of that name. */
+int installer_client_tarball(const struct orchestrator *orchestrator, const struct package *package,
+			     const char *name, int fd, struct error **error) must_check;
 /* The log of a build that failed. */
 int installer_client_failed_log(const struct orchestrator *orchestrator,
 				const struct package *package, const struct target *target,

@@ -6,18 +6,24 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "orchestrator/framework.h"
 #include "orchestrator/launcher.h"
+#include "orchestrator/rebuild.h"
 #include "orchestrator/sandbox_command.h"
 #include "orchestrator/status.h"
 
 static const struct verb_row verbs[] = {
-	/* verb, needs -m and -v, needs headers, signs, may run depmod */
-	{ VERB_ADD, false, false, false, false, verb_add },
-	{ VERB_BUILD, true, true, true, true, verb_build },
-	{ VERB_INSTALL, true, true, true, true, verb_install },
-	{ VERB_UNINSTALL, true, false, false, true, verb_uninstall },
-	{ VERB_UNBUILD, true, false, false, true, verb_unbuild },
-	{ VERB_REMOVE, true, false, false, true, verb_remove },
+	/* verb, needs -m and -v, signs, may run depmod */
+	{ VERB_ADD, false, false, false, verb_add },
+	{ VERB_BUILD, true, true, true, verb_build },
+	{ VERB_INSTALL, true, true, true, verb_install },
+	{ VERB_UNINSTALL, true, false, true, verb_uninstall },
+	{ VERB_UNBUILD, true, false, true, verb_unbuild },
+	{ VERB_REMOVE, true, false, true, verb_remove },
+	{ VERB_MATCH, false, true, true, verb_match },
+	{ VERB_AUTOINSTALL, false, true, true, verb_autoinstall },
+	{ VERB_MKTARBALL, true, false, false, verb_mktarball },
+	{ VERB_LDTARBALL, false, true, false, verb_ldtarball },
 };
 
 static int usage(const struct log *log, const char *verb)
@@ -42,17 +48,44 @@ static int refuse_json(const struct log *log, const char *verb)
 	return EXIT_NO_SOURCE;
 }
 
+/*
+ * What depends on what was just installed, in a run of its own: the installer of the first one may
+ * touch no other module than the one that was named.
+ */
+static int rebuild(const struct options *options, const struct log *log)
+{
+	static const struct verb_row row = { VERB_AUTOINSTALL, false, true, true, verb_rebuild };
+	cleanup_error struct error *error = NULL;
+	struct options again = *options;
+	bool due = false;
+
+	if (rebuild_may_be_due(options, &due, &error) < 0) {
+		log_error(log, error);
+		return error_code(error) ? error_code(error) : EXIT_INFRASTRUCTURE;
+	}
+	again.module = again.version = NULL;
+	again.force = true; /* what is replaced was built from the same approved source */
+	return due ? launch(&row, &again, log) : 0;
+}
+
+static bool may_install(enum verb verb)
+{
+	return verb == VERB_INSTALL || verb == VERB_AUTOINSTALL || verb == VERB_MATCH;
+}
+
 static int run_verb(const struct options *options, const struct log *log)
 {
+	int code;
+
 	if (options->json)
 		return refuse_json(log, verb_name(options->verb));
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		if (verbs[i].verb != options->verb)
 			continue;
-		if ((verbs[i].needs_module || (!options->source && !options->archive)) &&
-		    (!options->module || !options->version))
+		if (verbs[i].needs_module && (!options->module || !options->version))
 			return usage(log, verb_name(options->verb));
-		return launch(&verbs[i], options, log);
+		code = launch(&verbs[i], options, log);
+		return code == 0 && may_install(options->verb) ? rebuild(options, log) : code;
 	}
 	return EXIT_USAGE;
 }
@@ -84,9 +117,19 @@ static int run(const struct options *options, const struct log *log)
 	case VERB_UNINSTALL:
 	case VERB_UNBUILD:
 	case VERB_REMOVE:
+	case VERB_MATCH:
+	case VERB_AUTOINSTALL:
+	case VERB_MKTARBALL:
+	case VERB_LDTARBALL:
 	default:
 		return run_verb(options, log);
 	}
+}
+
+static bool uses_trees(enum verb verb)
+{
+	return verb != VERB_NONE && verb != VERB_HELP && verb != VERB_VERSION &&
+	       verb != VERB_SANDBOX;
 }
 
 int main(int argc, char **argv)
@@ -103,6 +146,12 @@ int main(int argc, char **argv)
 		return error_code(error) ? error_code(error) : EXIT_USAGE;
 	}
 	log.quiet = options.quiet;
+	if (uses_trees(options.verb) && framework_apply(&options, &log, &error) < 0) {
+		log_error(&log, error);
+		code = error_code(error) ? error_code(error) : EXIT_USAGE;
+		options_clear(&options);
+		return code;
+	}
 	/* Progress is for a person who watches: a line at a time, also through a pipe. */
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	code = run(&options, &log);

@@ -3,6 +3,7 @@
 #include "orchestrator/launcher.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -10,17 +11,21 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include "lib/base/files.h"
 #include "lib/base/message.h"
+#include "orchestrator/git.h"
 #include "orchestrator/helpers.h"
+#include "orchestrator/kernel_list.h"
 #include "orchestrator/packages.h"
 #include "orchestrator/staging.h"
+#include "orchestrator/targets.h"
 #include "sandbox/slot.h"
 
 #define WAIT_MILLISECONDS 500
+#define LEFTOVER_PASSES 1000
+#define ENVIRONMENT_MAXIMUM 65536u
 
 struct launch {
 	const struct verb_row *row;
@@ -50,64 +55,48 @@ static bool changes_something(enum verb verb)
 	return verb != VERB_STATUS && verb != VERB_SANDBOX;
 }
 
-/* The kernels of -k, or the running one. Missing headers are kept as a failure for who needs them.
- */
-static int load_targets(struct launch *launch, struct error **error)
-{
-	const struct options *options = launch->part.options;
-	const struct places *places = &launch->part.places;
-	size_t count = options->kernel_count ? options->kernel_count : 1;
-	struct utsname running;
-
-	if (uname(&running) < 0)
-		return error_set_errno(error, errno, "uname");
-	launch->part.targets = calloc(count, sizeof(struct target));
-	if (!launch->part.targets)
-		return error_set_errno(error, ENOMEM, "kernels");
-	launch->part.target_count = count;
-	for (size_t i = 0; i < count; i++) {
-		struct target *target = &launch->part.targets[i];
-		const char *architecture =
-			options->architecture_count == 0
-				? running.machine
-				: options->architectures[options->architecture_count == 1 ? 0 : i];
-
-		target->release =
-			strdup(options->kernel_count ? options->kernels[i] : running.release);
-		target->architecture = strdup(architecture);
-		if (!target->release || !target->architecture)
-			return error_set_errno(error, ENOMEM, "kernels");
-		if (launch->row->verb == VERB_REMOVE || launch->row->verb == VERB_UNINSTALL)
-			continue;
-		ignore_result(kernel_load(places->kernel_root, places->module_tree, target->release,
-					  target->architecture, geteuid(), &target->kernel,
-					  &target->failure));
-		if (!target->kernel && launch->row->needs_kernel) {
-			*error = TAKE_PTR(target->failure);
-			return -error_number(*error);
-		}
-	}
-	return 0;
-}
-
 /* A file or directory that `add` names. */
 static int open_sources(struct launch *launch, struct error **error)
 {
 	const struct options *options = launch->part.options;
 	struct orchestrator *part = &launch->part;
 
-	if (options->archive) {
+	if (options->archive && launch->row->verb != VERB_MKTARBALL) {
 		part->archive_fd = open(options->archive, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		return part->archive_fd < 0 ? error_set_errno(error, errno, "%s", options->archive)
 					    : 0;
 	}
 	if (options->source) {
 		part->given_source_fd = open(options->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		return part->given_source_fd < 0
-			       ? error_set_errno(error, errno, "%s", options->source)
-			       : 0;
+		if (part->given_source_fd < 0)
+			return error_set_errno(error, errno, "%s", options->source);
 	}
 	return 0;
+}
+
+/* A git checkout: sandboxes see it, and what is root's in it as their own. */
+static int show_checkout(struct launch *launch, struct error **error)
+{
+	struct orchestrator *part = &launch->part;
+	char link[64], path[PATH_MAX] = "";
+	bool found = false;
+	int r;
+
+	if (part->given_source_fd < 0)
+		return 0;
+	r = git_find(part->given_source_fd, &found, error);
+	if (r < 0)
+		return error_context(error, "%s", part->options->source);
+	if (!found)
+		return 0;
+	/* Without the links that led there. */
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", part->given_source_fd);
+	if (readlink(link, path, sizeof(path) - 1) < 0)
+		return error_set_errno(error, errno, "%s", part->options->source);
+	if (launch->accounts.separate)
+		return staging_show(path, part->sandbox.userns_fd, &part->shown_source, error);
+	part->shown_source = strdup(path);
+	return part->shown_source ? 0 : error_set_errno(error, ENOMEM, "view");
 }
 
 /* Beside the one of the command line, those that it may depend on. */
@@ -121,7 +110,7 @@ static int open_packages(struct launch *launch, struct error **error)
 	part->package = (struct package){ .module = options->module,
 					  .version = options->version,
 					  .source_fd = -1 };
-	if (!launch->row->signs)
+	if (!launch->row->signs && launch->row->verb != VERB_MKTARBALL)
 		return 0;
 	r = packages_open(&part->places, geteuid(), &part->packages, &part->package_count, error);
 	if (r < 0 || !options->module || !options->version)
@@ -131,18 +120,59 @@ static int open_packages(struct launch *launch, struct error **error)
 	return 0;
 }
 
+static int open_state(const struct launch *launch, const char *name, mode_t mode, int *ret_fd,
+		      struct error **error)
+{
+	int state_fd = launch->part.places.state_fd;
+	int r = make_directories(state_fd, name, mode, error);
+
+	return r < 0 ? r : open_beneath(state_fd, name, O_RDONLY | O_DIRECTORY, 0, ret_fd, error);
+}
+
+/* Where it can be reached by every part, and so by sandboxes. */
+static int show(const struct launch *launch, const char *path, char **ret_path,
+		struct error **error)
+{
+	if (launch->accounts.separate)
+		return staging_show(path, -1, ret_path, error);
+	*ret_path = strdup(path);
+	return *ret_path ? 0 : error_set_errno(error, ENOMEM, "view");
+}
+
+/* STATE/work/scratch: for builds that are too large for memory; only the slot may enter. */
+static int show_scratch(struct launch *launch, struct error **error)
+{
+	cleanup_free char *path = format_string("%s/work/scratch", launch->part.places.state);
+	cleanup_close int fd = -1;
+	int r = path ? open_state(launch, "work/scratch", 0700, &fd, error)
+		     : error_set_errno(error, ENOMEM, "scratch");
+
+	if (r == 0 && launch->accounts.separate &&
+	    fchown(fd, launch->accounts.build_slot, (gid_t)launch->accounts.build_slot) < 0)
+		r = error_set_errno(error, errno, "%s", path);
+	return r < 0 ? r : show(launch, path, &launch->part.scratch_place, error);
+}
+
+/* STATE/cache: the orchestrator's own. */
+static int open_cache(struct launch *launch, struct error **error)
+{
+	const uid_t owner = launch->accounts.orchestrator;
+	int *fd = &launch->part.cache_fd;
+	int r = open_state(launch, "cache", 0755, fd, error);
+
+	if (r == 0 && launch->accounts.separate && fchown(*fd, owner, (gid_t)owner) < 0)
+		r = error_set_errno(error, errno, "%s/cache", launch->part.places.state);
+	return r;
+}
+
+/* What sandboxes show of the host: headers, and for builds the trees of DKMS. */
 static int stage_view(struct launch *launch, struct error **error)
 {
-	int r;
+	struct orchestrator *part = &launch->part;
+	int r = launch->accounts.separate ? staging_begin(error) : 0;
 
-	launch->depmod_tree = strdup(launch->part.places.install_tree);
-	if (!launch->depmod_tree)
-		return error_set_errno(error, ENOMEM, "view");
-	if (!launch->accounts.separate)
-		return 0;
-	r = staging_begin(error);
-	for (size_t i = 0; r == 0 && i < launch->part.target_count; i++) {
-		struct kernel *kernel = launch->part.targets[i].kernel;
+	for (size_t i = 0; r == 0 && launch->accounts.separate && i < part->target_count; i++) {
+		struct kernel *kernel = part->targets[i].kernel;
 
 		for (size_t m = 0; r == 0 && kernel && m < kernel->mount_count; m++) {
 			char *staged = NULL;
@@ -153,25 +183,50 @@ static int stage_view(struct launch *launch, struct error **error)
 			free(staged);
 		}
 	}
-	if (r == 0 && launch->row->installs) {
-		char *staged = NULL;
+	if (r == 0 && launch->row->installs)
+		r = show(launch, part->places.install_tree, &launch->depmod_tree, error);
+	if (r == 0 && launch->row->signs)
+		r = show(launch, part->places.dkms_tree, &part->shown_dkms_tree, error);
+	if (r == 0 && launch->row->signs)
+		r = show(launch, part->places.source_tree, &part->shown_source_tree, error);
+	if (r == 0 && launch->row->signs)
+		r = open_cache(launch, error);
+	return r == 0 && launch->row->signs ? show_scratch(launch, error) : r;
+}
 
-		r = staging_show(launch->part.places.install_tree, -1, &staged, error);
-		if (r == 0) {
-			free(launch->depmod_tree);
-			launch->depmod_tree = staged;
-		}
+/* The file that framework.conf names, for builds; where there is none, there is none. */
+static int read_environment(struct launch *launch, struct error **error)
+{
+	const char *path = launch->part.options->build_environment;
+	cleanup_close int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int fd = -1;
+	struct text text = { 0 };
+	int r;
+
+	if (!path || !launch->row->signs)
+		return 0;
+	r = root_fd < 0 ? -errno
+			: open_trusted(root_fd, path, geteuid(), O_RDONLY | O_NONBLOCK, &fd, NULL,
+				       error);
+	if (r == -ENOENT) {
+		if (error)
+			*error = error_free(*error);
+		return 0;
 	}
-	return r;
+	if (r == 0)
+		r = read_fd(fd, ENVIRONMENT_MAXIMUM, &text, error);
+	if (r < 0)
+		return error_context(error, "build_environment of framework.conf");
+	launch->part.build_environment = text_take(&text);
+	return launch->part.build_environment ? 0 : error_set_errno(error, ENOMEM, "%s", path);
 }
 
 static int load_profile(struct launch *launch, struct error **error)
 {
 	struct orchestrator *part = &launch->part;
 
-	part->sandbox.seccomp = &part->program;
-	part->profile = "build";
-	return helper_load_policy(&part->program, &part->profile_digest, error);
+	part->sandbox.seccomp = &part->profiles[PROFILE_BUILD].program;
+	return helper_load_profile(PROFILE_BUILD, &part->profiles[PROFILE_BUILD], error);
 }
 
 static int make_slot(struct launch *launch, struct error **error)
@@ -183,15 +238,6 @@ static int make_slot(struct launch *launch, struct error **error)
 	r = slot_new(launch->accounts.orchestrator, launch->accounts.build_slot,
 		     &launch->part.sandbox.userns_fd, error);
 	return r;
-}
-
-static int open_state(const struct launch *launch, const char *name, mode_t mode, int *ret_fd,
-		      struct error **error)
-{
-	int state_fd = launch->part.places.state_fd;
-	int r = make_directories(state_fd, name, mode, error);
-
-	return r < 0 ? r : open_beneath(state_fd, name, O_RDONLY | O_DIRECTORY, 0, ret_fd, error);
 }
 
 /* Waits until the signer says that it has its keys; it has told the reason itself where it has not.
@@ -241,8 +287,9 @@ static int start_signer(struct launch *launch, struct error **error)
 	helper_fd(&helper, "--checker", checker_fd);
 	helper_fd(&helper, "--ready", ready[1]);
 	for (size_t i = 0; i < launch->part.target_count; i++)
-		helper_named_fd(&helper, "--kernel", launch->part.targets[i].release,
-				launch->part.targets[i].kernel->build_fd);
+		if (launch->part.targets[i].kernel)
+			helper_named_fd(&helper, "--kernel", launch->part.targets[i].release,
+					launch->part.targets[i].kernel->build_fd);
 	if (launch->accounts.separate)
 		helper_number(&helper, "--uid", launch->accounts.signer);
 	r = helper_start(&helper, &launch->signer, error);
@@ -361,7 +408,7 @@ static int start_installer(struct launch *launch, struct error **error)
 		name_kernels(launch, &helper);
 	if (launch->part.options->force)
 		helper_flag(&helper, "--may-force");
-	if (launch->part.options->archive || launch->part.options->source)
+	if (launch->part.archive_fd >= 0 || launch->part.given_source_fd >= 0)
 		helper_flag(&helper, "--may-write-source");
 	helper_fd(&helper, "--ready", ready[1]);
 	r = helper_start(&helper, &launch->installer, error);
@@ -374,13 +421,23 @@ out:
 	return r;
 }
 
+/* Without headers nothing is built; what asks for it says why. */
+static bool can_build(const struct launch *launch)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < launch->part.target_count; i++)
+		found = found || launch->part.targets[i].kernel;
+	return found;
+}
+
 static int start_helpers(struct launch *launch, struct error **error)
 {
 	int signer[2] = { -1, -1 };
 	int installer[2] = { -1, -1 };
 	int r = 0;
 
-	if (launch->row->signs) {
+	if (launch->row->signs && can_build(launch)) {
 		r = message_pair(signer, error);
 		launch->part.signer = signer[0];
 		launch->signer_side = signer[1];
@@ -466,9 +523,52 @@ static _Noreturn void be_orchestrator(struct launch *launch, pid_t launcher)
 	_exit(r);
 }
 
+/* Marks a reaped helper as gone: its pid may be another's by now. True if it was one. */
+static bool forget_helper(struct launch *launch, pid_t pid)
+{
+	pid_t *const helpers[] = { &launch->signer, &launch->installer, &launch->depmod };
+
+	for (size_t i = 0; i < ARRAY_SIZE(helpers); i++) {
+		if (*helpers[i] == pid) {
+			*helpers[i] = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * What a taken-over orchestrator left running has become our child (PR_SET_CHILD_SUBREAPER): it
+ * ends here, since PDEATHSIG is not inherited. Children of what is killed are found by the next
+ * pass.
+ */
+static void end_leftovers(const struct launch *launch)
+{
+	unsigned found = 1;
+
+	for (unsigned pass = 0; found > 0 && pass < LEFTOVER_PASSES; pass++) {
+		cleanup_fclose FILE *children = fopen("/proc/thread-self/children", "re");
+		pid_t pid;
+
+		found = 0;
+		while (children && fscanf(children, "%d", &pid) == 1) {
+			if (pid == launch->signer || pid == launch->installer ||
+			    pid == launch->depmod)
+				continue;
+			(void)kill(pid, SIGKILL);
+			(void)waitpid(pid, NULL, 0);
+			found++;
+		}
+	}
+	if (found > 0)
+		log_warning(launch->part.log, "processes of this run are left that cannot be "
+					      "killed fast enough");
+}
+
 /* The orchestrator's end is the end; the others see their sockets close and leave. */
 static int await_all(struct launch *launch)
 {
+	const pid_t *const helpers[] = { &launch->signer, &launch->installer, &launch->depmod };
 	int code = EXIT_INFRASTRUCTURE;
 	sigset_t signals;
 
@@ -480,7 +580,7 @@ static int await_all(struct launch *launch)
 		int number;
 
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-			if (pid != launch->orchestrator)
+			if (forget_helper(launch, pid) || pid != launch->orchestrator)
 				continue;
 			launch->orchestrator = 0;
 			code = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_INFRASTRUCTURE;
@@ -496,8 +596,11 @@ static int await_all(struct launch *launch)
 		if (number > 0 && number != SIGCHLD)
 			(void)kill(launch->orchestrator, number);
 	}
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
+	end_leftovers(launch);
+	for (size_t i = 0; i < ARRAY_SIZE(helpers); i++) {
+		while (*helpers[i] > 0 && waitpid(*helpers[i], NULL, 0) < 0 && errno == EINTR)
+			;
+	}
 	return code;
 }
 
@@ -510,17 +613,18 @@ static void close_all(struct launch *launch)
 	part->given_source_fd = close_fd(part->given_source_fd);
 	part->archive_fd = close_fd(part->archive_fd);
 	part->unpack_fd = close_fd(part->unpack_fd);
+	part->cache_fd = close_fd(part->cache_fd);
 	part->sandbox.userns_fd = close_fd(part->sandbox.userns_fd);
 	packages_close(part->packages, part->package_count);
 	places_close(&part->places);
-	for (size_t i = 0; i < part->target_count; i++) {
-		free(part->targets[i].release);
-		free(part->targets[i].architecture);
-		(void)kernel_free(part->targets[i].kernel);
-		(void)error_free(part->targets[i].failure);
-	}
-	free(part->targets);
-	seccomp_program_clear(&part->program);
+	targets_clear(part->targets, part->target_count);
+	for (size_t i = 0; i < PROFILES; i++)
+		seccomp_program_clear(&part->profiles[i].program);
+	free(part->shown_dkms_tree);
+	free(part->shown_source_tree);
+	free(part->shown_source);
+	free(part->scratch_place);
+	free(part->build_environment);
 	free(launch->depmod_tree);
 }
 
@@ -552,11 +656,14 @@ static int prepare(struct launch *launch, struct error **error)
 		r = places_open(launch->part.options, changes_something(launch->row->verb),
 				&launch->part.places, error);
 	if (r == 0)
-		r = load_targets(launch, error);
+		r = targets_load(launch->row, launch->part.options, &launch->part.places,
+				 &launch->part.targets, &launch->part.target_count, error);
 	if (r == 0)
 		r = open_sources(launch, error);
 	if (r == 0)
 		r = open_packages(launch, error);
+	if (r == 0)
+		r = read_environment(launch, error);
 	if (r == 0)
 		r = helper_open_program("kmodbox-unpack", &launch->part.unpack_fd, error);
 	if (r == 0)
@@ -565,6 +672,8 @@ static int prepare(struct launch *launch, struct error **error)
 		r = stage_view(launch, error);
 	if (r == 0)
 		r = make_slot(launch, error);
+	if (r == 0)
+		r = show_checkout(launch, error);
 	return r < 0 ? r : start_helpers(launch, error);
 }
 
@@ -581,6 +690,7 @@ int launch(const struct verb_row *row, const struct options *options, const stru
 			  .signer = -1,
 			  .installer = -1,
 			  .unpack_fd = -1,
+			  .cache_fd = -1,
 			  .sandbox = SANDBOX_SPEC_INITIAL },
 		.signer_side = -1,
 		.installer_side = -1,
@@ -591,6 +701,8 @@ int launch(const struct verb_row *row, const struct options *options, const stru
 
 	/* What we read of keys and approvals is nobody's to look at through /proc. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* For end_leftovers(). */
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (prepare(&state, &error) < 0) {
 		code = state.told ? error_code(error) : report(log, error);
 	} else {

@@ -4,7 +4,7 @@
  * this version does not is in the table too and refused by name, because to ignore an option of a
  * build or a removal is to do something else than was asked for.
  */
-#include "orchestrator/options.h"
+#include "orchestrator/options_internal.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -12,15 +12,13 @@
 #include "lib/artifacts/exit_code.h"
 #include "lib/base/text.h"
 
-#define JOBS_MAXIMUM 4096
-
 enum rule_kind {
 	RULE_FLAG, /* offset: bool */
 	RULE_HELP,
 	RULE_VERSION,
 	RULE_IGNORED,
 	RULE_REFUSED,
-	/* From here on they take a value. */
+	/* From here on they take a value, in the same argument or the next. */
 	RULE_PATH, /* offset: char * */
 	RULE_MODULE,
 	RULE_MODULE_VERSION,
@@ -30,6 +28,9 @@ enum rule_kind {
 	RULE_READ_ONLY,
 	RULE_READ_WRITE,
 	RULE_DIRECTORY,
+	RULE_DIRECTIVE,
+	RULE_TEMPLATE,
+	RULE_ARCHIVE,
 };
 
 struct rule {
@@ -37,54 +38,58 @@ struct rule {
 	enum rule_kind kind;
 	size_t offset;
 	bool prefix; /* DKMS takes whatever starts like this: --module-name, --architecture */
+	const char *instead; /* RULE_REFUSED: what does what it would */
 };
 
 /* The first match counts: --archive stands before --arch. */
 static const struct rule rules[] = {
-	{ "-m", RULE_MODULE, 0, false },
-	{ "--module", RULE_MODULE, 0, true },
-	{ "-v", RULE_MODULE_VERSION, 0, false },
-	{ "-k", RULE_KERNEL, 0, false },
-	{ "--kernelver", RULE_KERNEL, 0, true },
-	{ "-a", RULE_ARCHITECTURE, 0, false },
-	{ "--archive", RULE_PATH, offsetof(struct options, archive), true },
-	{ "--arch", RULE_ARCHITECTURE, 0, true },
-	{ "-j", RULE_JOBS, 0, false },
-	{ "--all", RULE_FLAG, offsetof(struct options, all), false },
-	{ "--force", RULE_FLAG, offsetof(struct options, force), false },
-	{ "-q", RULE_FLAG, offsetof(struct options, quiet), false },
-	{ "--quiet", RULE_FLAG, offsetof(struct options, quiet), false },
-	{ "--verbose", RULE_FLAG, offsetof(struct options, verbose), false },
-	{ "--json", RULE_FLAG, offsetof(struct options, json), false },
-	{ "--no-depmod", RULE_FLAG, offsetof(struct options, no_depmod), false },
-	{ "--dkmstree", RULE_PATH, offsetof(struct options, dkms_tree), true },
-	{ "--sourcetree", RULE_PATH, offsetof(struct options, source_tree), true },
-	{ "--installtree", RULE_PATH, offsetof(struct options, install_tree), true },
-	{ "--kernel-root", RULE_PATH, offsetof(struct options, kernel_root), false },
-	{ "--statedir", RULE_PATH, offsetof(struct options, state_directory), false },
-	{ "--ro", RULE_READ_ONLY, 0, false },
-	{ "--rw", RULE_READ_WRITE, 0, false },
-	{ "--chdir", RULE_DIRECTORY, 0, false },
-	{ "-h", RULE_HELP, 0, false },
-	{ "--help", RULE_HELP, 0, false },
-	{ "-V", RULE_VERSION, 0, false },
-	{ "--version", RULE_VERSION, 0, false },
-	{ "--rpm_safe_upgrade", RULE_IGNORED, 0, false },
-	{ "--no-initrd", RULE_IGNORED, 0, false },
-	{ "--no-clean-kernel", RULE_IGNORED, 0, false },
-	{ "--no-prepare-kernel", RULE_IGNORED, 0, false },
+	{ "-m", RULE_MODULE, 0, false, NULL },
+	{ "--module", RULE_MODULE, 0, true, NULL },
+	{ "-v", RULE_MODULE_VERSION, 0, false, NULL },
+	{ "-k", RULE_KERNEL, 0, false, NULL },
+	{ "--kernelver", RULE_KERNEL, 0, true, NULL },
+	{ "-a", RULE_ARCHITECTURE, 0, false, NULL },
+	{ "--archive", RULE_ARCHIVE, 0, true, NULL },
+	{ "--arch", RULE_ARCHITECTURE, 0, true, NULL },
+	{ "-j", RULE_JOBS, 0, false, NULL },
+	{ "--directive", RULE_DIRECTIVE, 0, true, NULL },
+	{ "--templatekernel", RULE_TEMPLATE, 0, true, NULL },
+	{ "--source-only", RULE_FLAG, offsetof(struct options, source_only), false, NULL },
+	{ "--binaries-only", RULE_FLAG, offsetof(struct options, binaries_only), false, NULL },
+	{ "--all", RULE_FLAG, offsetof(struct options, all), false, NULL },
+	{ "--force", RULE_FLAG, offsetof(struct options, force), false, NULL },
+	{ "-q", RULE_FLAG, offsetof(struct options, quiet), false, NULL },
+	{ "--quiet", RULE_FLAG, offsetof(struct options, quiet), false, NULL },
+	{ "--verbose", RULE_FLAG, offsetof(struct options, verbose), false, NULL },
+	{ "--json", RULE_FLAG, offsetof(struct options, json), false, NULL },
+	{ "--no-depmod", RULE_FLAG, offsetof(struct options, no_depmod), false, NULL },
+	{ "--dkmstree", RULE_PATH, offsetof(struct options, dkms_tree), true, NULL },
+	{ "--sourcetree", RULE_PATH, offsetof(struct options, source_tree), true, NULL },
+	{ "--installtree", RULE_PATH, offsetof(struct options, install_tree), true, NULL },
+	{ "--kernel-root", RULE_PATH, offsetof(struct options, kernel_root), false, NULL },
+	{ "--statedir", RULE_PATH, offsetof(struct options, state_directory), false, NULL },
+	{ "--configdir", RULE_PATH, offsetof(struct options, config), false, NULL },
+	{ "--dkmsconfig", RULE_PATH, offsetof(struct options, dkms_config), false, NULL },
+	{ "--ro", RULE_READ_ONLY, 0, false, NULL },
+	{ "--rw", RULE_READ_WRITE, 0, false, NULL },
+	{ "--chdir", RULE_DIRECTORY, 0, false, NULL },
+	{ "-h", RULE_HELP, 0, false, NULL },
+	{ "--help", RULE_HELP, 0, false, NULL },
+	{ "-V", RULE_VERSION, 0, false, NULL },
+	{ "--version", RULE_VERSION, 0, false, NULL },
+	{ "--rpm_safe_upgrade", RULE_IGNORED, 0, false, NULL },
+	{ "--no-initrd", RULE_IGNORED, 0, false, NULL },
+	{ "--no-clean-kernel", RULE_IGNORED, 0, false, NULL },
+	{ "--no-prepare-kernel", RULE_IGNORED, 0, false, NULL },
 	/* No version of an installed module is compared, so there is nothing to override. */
-	{ "--force-version-override", RULE_IGNORED, 0, false },
-	{ "-c", RULE_REFUSED, 0, false },
-	{ "--config", RULE_REFUSED, 0, true },
-	{ "--directive", RULE_REFUSED, 0, true },
-	{ "--kernelsourcedir", RULE_REFUSED, 0, true },
-	{ "--templatekernel", RULE_REFUSED, 0, true },
-	{ "--binaries-only", RULE_REFUSED, 0, false },
-	{ "--source-only", RULE_REFUSED, 0, false },
-	{ "--symlink-modules", RULE_REFUSED, 0, false },
-	{ "--modprobe-on-install", RULE_REFUSED, 0, false },
-	{ "--debug", RULE_REFUSED, 0, false },
+	{ "--force-version-override", RULE_IGNORED, 0, false, NULL },
+	{ "-c", RULE_REFUSED, 0, false, "overrides of a dkms.conf go to /etc/dkms/MODULE.conf" },
+	{ "--config", RULE_REFUSED, 0, true, "the .config beside the headers counts" },
+	{ "--kernelsourcedir", RULE_REFUSED, 0, true,
+	  "headers are taken from --kernel-root DIR/lib/modules/KERNEL/build" },
+	{ "--symlink-modules", RULE_REFUSED, 0, false, "installed modules are copies" },
+	{ "--modprobe-on-install", RULE_REFUSED, 0, false, "run modprobe when it is installed" },
+	{ "--debug", RULE_REFUSED, 0, false, "--verbose shows what a build prints" },
 };
 
 static const struct {
@@ -98,13 +103,13 @@ static const struct {
 	{ "unbuild", VERB_UNBUILD },
 	{ "remove", VERB_REMOVE },
 	{ "status", VERB_STATUS },
+	{ "match", VERB_MATCH },
+	{ "autoinstall", VERB_AUTOINSTALL },
+	{ "mktarball", VERB_MKTARBALL },
+	{ "ldtarball", VERB_LDTARBALL },
 	{ "sandbox", VERB_SANDBOX },
 	{ "help", VERB_HELP },
 	{ "version", VERB_VERSION },
-	{ "match", VERB_NONE },
-	{ "autoinstall", VERB_NONE },
-	{ "mktarball", VERB_NONE },
-	{ "ldtarball", VERB_NONE },
 	{ "generate_mok", VERB_NONE },
 	{ "kernel_preinst", VERB_NONE },
 	{ "kernel_postinst", VERB_NONE },
@@ -118,62 +123,6 @@ struct parser {
 	size_t word_count;
 	struct options options;
 };
-
-static const char help_text[] =
-	"Usage: kmodbox VERB [MODULE/VERSION] [OPTION...]\n"
-	"       kmodbox sandbox [--ro PATH] [--rw PATH] [--chdir PATH] -- COMMAND [ARG...]\n"
-	"\n"
-	"Builds out-of-tree kernel modules in sealed sandboxes, checks, signs and\n"
-	"installs them. Verbs, options and exit codes are DKMS's where DKMS has them.\n"
-	"\n"
-	"Verbs:\n"
-	"  add        register MODULE/VERSION (from /usr/src/MODULE-VERSION), a directory\n"
-	"             with a dkms.conf, or an archive, and allow its modules to be signed\n"
-	"  build      build, check and sign for a kernel; adds first where needed\n"
-	"  install    put it below /lib/modules/KERNEL; builds first where needed\n"
-	"  uninstall  take it out of there again and restore what it displaced\n"
-	"  unbuild    uninstall, and delete the build\n"
-	"  remove     unbuild for these kernels; deregister when no build is left\n"
-	"  status     show what is added, built and installed\n"
-	"  sandbox    run a command in the sandbox that builds run in\n"
-	"\n"
-	"What to work on:\n"
-	"  MODULE/VERSION, or -m MODULE[/VERSION] -v VERSION\n"
-	"  -k, --kernelver KERNEL[/ARCH]  repeatable; default: the running kernel\n"
-	"  -a, --arch ARCH                one for all kernels, or one for each -k\n"
-	"      --all                      every kernel (uninstall, unbuild, remove)\n"
-	"      --archive FILE             a source archive\n"
-	"\n"
-	"How:\n"
-	"  -j NUMBER                      parallel jobs; 0: as many as processors\n"
-	"      --force                    do it again even if it is done\n"
-	"      --no-depmod                leave the kernel's module index as it is\n"
-	"  -q, --quiet                    errors only\n"
-	"      --verbose                  show what the build prints\n"
-	"      --json                     status as JSON\n"
-	"\n"
-	"Where:\n"
-	"      --dkmstree DIR             state (/var/lib/dkms)\n"
-	"      --sourcetree DIR           sources (/usr/src)\n"
-	"      --installtree DIR          installed modules (/lib/modules)\n"
-	"      --kernel-root DIR          a root that holds the kernel's headers (/)\n"
-	"      --statedir DIR             keys, approvals, logs (/var/lib/kmodbox)\n"
-	"  For an ordinary user these are below $XDG_STATE_HOME/kmodbox. Logs, in the\n"
-	"  state: MODULE/VERSION/KERNEL/ARCH/log/make.log, or MODULE/VERSION/build/make.log\n"
-	"  of a build that failed. build.json beside a log says how it was made.\n"
-	"\n"
-	"  -h, --help; -V, --version\n"
-	"\n"
-	"Exit codes: 0 done, 1 usage, 2 no source or unknown option, 3 wrong state,\n"
-	"4 no dkms.conf, 5 already installed, 6 install failed, 7 module missing, 8 bad\n"
-	"dkms.conf, 9 bad archive, 10 make failed, 21 no kernel headers, 77 not for this\n"
-	"kernel, 30 no sandbox, 31 limit hit, 32 will not load, 33 signing failed,\n"
-	"34 install refused, 35 disk full or a helper died, 36 not approved.\n"
-	"\n"
-	"Examples:\n"
-	"  kmodbox add ./demo-v0.1.tar.gz && kmodbox install demo/0.1\n"
-	"  kmodbox build demo/0.1 -k 6.12.30-amd64 -j 4\n"
-	"  kmodbox remove demo/0.1 --all\n";
 
 /* Gives the error that was just set an exit code: coded(error, CODE, error_set(error, ...)) */
 static int coded(struct error **error, int code, int result)
@@ -219,6 +168,11 @@ void options_clear(struct options *options)
 	free(options->install_tree);
 	free(options->kernel_root);
 	free(options->state_directory);
+	free(options->config);
+	free(options->dkms_config);
+	free_list(&options->directives, &options->directive_count);
+	free(options->template_kernel);
+	free(options->build_environment);
 	free_list(&options->read_only, &options->read_only_count);
 	free_list(&options->read_write, &options->read_write_count);
 	free(options->directory);
@@ -274,11 +228,10 @@ static int check_name(const char *what, const char *name, struct error **error)
 {
 	if (name_is_safe(name))
 		return 0;
-	return coded(error, EXIT_USAGE,
-		     error_set(error, EINVAL,
-			       "%s '%s' cannot be: it must be 1 to 127 of A-Z a-z 0-9 _ . + ~ : - "
-			       "and start with none of '-' and '.'",
-			       what, name));
+	return error_refuse(error, EXIT_USAGE, EINVAL,
+			    "%s '%s' cannot be: it must be 1 to 127 of A-Z a-z 0-9 _ . + ~ : - "
+			    "and start with none of '-' and '.'",
+			    what, name);
 }
 
 static int set_version(struct options *options, const char *version, struct error **error)
@@ -290,11 +243,10 @@ static int set_version(struct options *options, const char *version, struct erro
 	/* The DKMS layout has such names beside the versions; DKMS would never show them. */
 	if (strcmp(version, "original_module") == 0 ||
 	    (string_starts_with(version, "kernel-") && strchr(version + 7, '-')))
-		return coded(error, EXIT_USAGE,
-			     error_set(error, EINVAL,
-				       "version '%s' cannot be: DKMS keeps other things under "
-				       "that name",
-				       version));
+		return error_refuse(error, EXIT_USAGE, EINVAL,
+				    "version '%s' cannot be: DKMS keeps other things under "
+				    "that name",
+				    version);
 	return replace(&options->version, strdup(version), error);
 }
 
@@ -341,12 +293,11 @@ static int set_jobs(struct options *options, const char *value, struct error **e
 {
 	uint64_t jobs;
 
-	if (parse_u64(value, JOBS_MAXIMUM, &jobs) < 0)
-		return coded(error, EXIT_USAGE,
-			     error_set(error, EINVAL,
-				       "-j '%s': give a number from 0 (as many as processors) to "
-				       "%d",
-				       value, JOBS_MAXIMUM));
+	if (parse_u64(value, OPTIONS_JOBS, &jobs) < 0)
+		return error_refuse(error, EXIT_USAGE, EINVAL,
+				    "-j '%s': give a number from 0 (as many as processors) to "
+				    "%d",
+				    value, OPTIONS_JOBS);
 	options->jobs = (unsigned)jobs;
 	options->jobs_given = true;
 	return 0;
@@ -358,6 +309,27 @@ static int add_path(char ***list, size_t *count, const char *path, struct error 
 	int result = set_path(&absolute, path, error);
 
 	return result < 0 ? result : add_to_list(list, count, absolute, error);
+}
+
+/* As DKMS: a variable of the shell, no element of an array. */
+static int add_directive(struct options *options, const char *value, struct error **error)
+{
+	size_t name = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789_");
+
+	if (name == 0 || value[name] != '=' || (value[0] >= '0' && value[0] <= '9'))
+		return error_refuse(error, EXIT_USAGE, EINVAL,
+				    "--directive '%s': give NAME=VALUE, as in "
+				    "--directive=AUTOINSTALL=no",
+				    value);
+	return add_to_list(&options->directives, &options->directive_count, strdup(value), error);
+}
+
+static int set_template(struct options *options, const char *value, struct error **error)
+{
+	int result = check_name("kernel", value, error);
+
+	return result < 0 ? result : replace(&options->template_kernel, strdup(value), error);
 }
 
 static int apply_value(struct options *options, const struct rule *rule, const char *value,
@@ -382,6 +354,12 @@ static int apply_value(struct options *options, const struct rule *rule, const c
 		return add_path(&options->read_write, &options->read_write_count, value, error);
 	case RULE_DIRECTORY:
 		return replace(&options->directory, strdup(value), error);
+	case RULE_ARCHIVE:
+		return replace(&options->archive, strdup(value), error);
+	case RULE_DIRECTIVE:
+		return add_directive(options, value, error);
+	case RULE_TEMPLATE:
+		return set_template(options, value, error);
 	case RULE_FLAG:
 	case RULE_HELP:
 	case RULE_VERSION:
@@ -401,9 +379,8 @@ static int apply_flag(struct options *options, const struct rule *rule, struct e
 	else if (rule->kind == RULE_VERSION)
 		options->verb = VERB_VERSION;
 	else if (rule->kind == RULE_REFUSED)
-		return coded(error, EXIT_NO_SOURCE,
-			     error_set(error, ENOTSUP,
-				       "option '%s' is not supported by this version", rule->name));
+		return error_refuse(error, EXIT_NO_SOURCE, ENOTSUP,
+				    "option '%s' is not supported: %s", rule->name, rule->instead);
 	else if (options->ignored_count < OPTIONS_IGNORED)
 		options->ignored[options->ignored_count++] = rule->name;
 	return 0;
@@ -440,10 +417,8 @@ static int parse_option(struct parser *parser, const char *argument, struct erro
 		return set_jobs(&parser->options, argument + 2, error);
 	rule = find_rule(argument);
 	if (!rule)
-		return coded(error, EXIT_NO_SOURCE,
-			     error_set(error, EINVAL,
-				       "unknown option '%s'; 'kmodbox --help' lists them",
-				       argument));
+		return error_refuse(error, EXIT_NO_SOURCE, EINVAL,
+				    "unknown option '%s'; 'kmodbox --help' lists them", argument);
 	if (rule->kind < RULE_PATH)
 		return apply_flag(&parser->options, rule, error);
 	if (argument[1] == '-' && equals) {
@@ -455,8 +430,8 @@ static int parse_option(struct parser *parser, const char *argument, struct erro
 		value = "";
 	}
 	if (value[0] == '\0')
-		return coded(error, EXIT_USAGE,
-			     error_set(error, EINVAL, "option '%s' needs a value", rule->name));
+		return error_refuse(error, EXIT_USAGE, EINVAL, "option '%s' needs a value",
+				    rule->name);
 	return apply_value(&parser->options, rule, value, error);
 }
 
@@ -466,31 +441,23 @@ static int parse_word(struct parser *parser, const char *word, struct error **er
 		if (strcmp(word, verbs[i].name) != 0)
 			continue;
 		if (parser->options.verb != VERB_NONE)
-			return coded(error, EXIT_NO_CONF,
-				     error_set(error, EINVAL,
-					       "verbs '%s' and '%s': give one of them",
-					       verb_name(parser->options.verb), word));
+			return error_refuse(error, EXIT_NO_CONF, EINVAL,
+					    "verbs '%s' and '%s': give one of them",
+					    verb_name(parser->options.verb), word);
 		if (verbs[i].verb == VERB_NONE)
-			return coded(error, EXIT_USAGE,
-				     error_set(error, ENOTSUP,
-					       "verb '%s' is not supported by this version", word));
+			return error_refuse(error, EXIT_USAGE, ENOTSUP,
+					    "verb '%s' is not supported by this version", word);
 		parser->options.verb = verbs[i].verb;
 		return 0;
 	}
 	/* Now, not later: what follows are the command's options, not ours. */
 	if (parser->options.verb == VERB_SANDBOX)
-		return coded(error, EXIT_USAGE,
-			     error_set(error, EINVAL,
-				       "'%s': the command of a sandbox stands behind '--', as in "
-				       "kmodbox sandbox -- /bin/true",
-				       word));
+		return error_refuse(error, EXIT_USAGE, EINVAL,
+				    "'%s': the command of a sandbox stands behind '--', as in "
+				    "kmodbox sandbox -- /bin/true",
+				    word);
 	parser->words[parser->word_count++] = word;
 	return 0;
-}
-
-static bool verb_takes_source(enum verb verb)
-{
-	return verb == VERB_ADD || verb == VERB_BUILD || verb == VERB_INSTALL;
 }
 
 static bool has_type(const char *path, mode_t type)
@@ -513,35 +480,37 @@ static int take_source(struct options *options, const char *word, bool *ret_take
 	base = base ? base + 1 : word;
 	*ret_taken = true;
 	if (has_type(word, S_IFREG)) {
-		if (strcmp(base, "dkms.conf") != 0)
+		if (strcmp(base, "dkms.conf") != 0 || !options_take_source(options->verb))
 			return set_path(&options->archive, word, error);
 		parent = base == word ? strdup(".") : strndup(word, (size_t)(base - word));
 		return parent ? set_path(&options->source, parent, error) : out_of_memory(error);
 	}
-	if (has_type(word, S_IFDIR) && has_type(conf, S_IFREG))
+	if (options_take_source(options->verb) && has_type(word, S_IFDIR) &&
+	    has_type(conf, S_IFREG))
 		return set_path(&options->source, word, error);
 	*ret_taken = false;
 	return 0;
 }
 
 /* The word looks like a path, but there is nothing of use. */
-static int refuse_path(const char *word, struct error **error)
+static int refuse_path(enum verb verb, const char *word, struct error **error)
 {
 	struct stat status;
 
 	if (stat(word, &status) < 0)
 		return coded(error, EXIT_NO_SOURCE, error_set_errno(error, errno, "'%s'", word));
+	if (!options_take_source(verb))
+		return error_refuse(error, EXIT_NO_SOURCE, EINVAL,
+				    "'%s' is no regular file; give an archive", word);
 	if (S_ISDIR(status.st_mode))
-		return coded(error, EXIT_NO_CONF,
-			     error_set(error, ENOENT,
-				       "directory '%s' has no dkms.conf; give a directory that has "
-				       "one, an archive or MODULE/VERSION",
-				       word));
-	return coded(error, EXIT_NO_SOURCE,
-		     error_set(error, EINVAL,
-			       "'%s' is neither a directory nor a regular file; give a directory "
-			       "with a dkms.conf, an archive or MODULE/VERSION",
-			       word));
+		return error_refuse(error, EXIT_NO_CONF, ENOENT,
+				    "directory '%s' has no dkms.conf; give a directory that has "
+				    "one, an archive or MODULE/VERSION",
+				    word);
+	return error_refuse(error, EXIT_NO_SOURCE, EINVAL,
+			    "'%s' is neither a directory nor a regular file; give a directory "
+			    "with a dkms.conf, an archive or MODULE/VERSION",
+			    word);
 }
 
 static int classify_word(struct options *options, const char *word, struct error **error)
@@ -549,99 +518,47 @@ static int classify_word(struct options *options, const char *word, struct error
 	bool taken = false;
 	int result;
 
-	if (verb_takes_source(options->verb) && !options->source && !options->archive) {
+	if (options_take_archive(options->verb) && !options->source && !options->archive) {
 		result = take_source(options, word, &taken, error);
 		if (result < 0 || taken)
 			return result;
 		if (!options->module && (word[0] == '/' || word[0] == '.'))
-			return refuse_path(word, error);
+			return refuse_path(options->verb, word, error);
 	}
 	if (!options->module)
 		return set_module(options, word, error);
-	return coded(error, EXIT_USAGE,
-		     error_set(error, EINVAL,
-			       "what is '%s' for? The module is '%s' already; a version is given "
-			       "as MODULE/VERSION or by -v",
-			       word, options->module));
+	return error_refuse(error, EXIT_USAGE, EINVAL,
+			    "what is '%s' for? The module is '%s' already; a version is given "
+			    "as MODULE/VERSION or by -v",
+			    word, options->module);
 }
 
-/* What does not go together, in DKMS's order, with its codes. */
-static int check_combinations(const struct options *options, struct error **error)
+/* --archive is the file to read, or the name of what mktarball makes. */
+static int finish_archive(struct options *options, struct error **error)
 {
-	enum verb verb = options->verb;
+	cleanup_free char *given = TAKE_PTR(options->archive);
 
-	if (options->architecture_count > 1 && options->architecture_count != options->kernel_count)
-		return coded(error, EXIT_USAGE,
-			     error_set(error, EINVAL,
-				       "%zu architectures for %zu kernels: give one -a for all or "
-				       "one for each -k",
-				       options->architecture_count, options->kernel_count));
-	if (options->all && options->kernel_count > 0)
-		return coded(error, EXIT_NO_SOURCE,
-			     error_set(error, EINVAL,
-				       "-k and --all: give one of them; --all means every kernel"));
-	if (options->all && options->architecture_count > 0)
-		return coded(error, EXIT_STATE,
-			     error_set(error, EINVAL,
-				       "-a and --all: give one of them; --all means every "
-				       "architecture"));
-	if (options->all && verb_takes_source(verb))
-		return coded(error, EXIT_ALREADY_INSTALLED,
-			     error_set(error, EINVAL,
-				       "verb '%s' does not take --all; name each kernel by -k",
-				       verb_name(verb)));
-	if (verb != VERB_SANDBOX &&
-	    (options->read_only_count || options->read_write_count || options->directory))
-		return coded(error, EXIT_NO_SOURCE,
-			     error_set(error, EINVAL,
-				       "--ro, --rw and --chdir are options of the verb 'sandbox', "
-				       "not of '%s'",
-				       verb_name(verb)));
+	if (!given)
+		return 0;
+	if (options->verb != VERB_MKTARBALL)
+		return set_path(&options->archive, given, error);
+	if (!name_is_safe(given))
+		return error_refuse(error, EXIT_NO_SOURCE, EINVAL,
+				    "mktarball: --archive '%s' cannot be: it is the name of a "
+				    "file that is made below DKMSTREE/MODULE/VERSION/tarball",
+				    given);
+	options->archive = TAKE_PTR(given);
 	return 0;
 }
 
-/* Has the verb what it works on? */
-static int check_subject(const struct options *options, struct error **error)
+/* What is added or installed elsewhere is taken as it is, and nothing done anew. */
+static void finish_force(struct options *options)
 {
-	const char *name = verb_name(options->verb);
-	bool source = options->source || options->archive;
-
-	if (options->verb == VERB_SANDBOX)
-		return options->command && options->command[0]
-			       ? 0
-			       : coded(error, EXIT_USAGE,
-				       error_set(error, EINVAL,
-						 "sandbox: no command; give one behind '--', as in "
-						 "kmodbox sandbox -- /bin/true"));
-	if (source && !verb_takes_source(options->verb))
-		return coded(error, EXIT_USAGE,
-			     error_set(error, EINVAL, "verb '%s' takes no archive", name));
-	if (source && (options->module || options->version))
-		return coded(error, EXIT_USAGE,
-			     error_set(error, EINVAL,
-				       "%s: a source and a module are given; a source's dkms.conf "
-				       "says which module it is, so leave one out",
-				       name));
-	if (options->source && options->archive)
-		return coded(error, EXIT_USAGE,
-			     error_set(error, EINVAL,
-				       "%s: a source directory and an archive: give one of them",
-				       name));
-	if (options->verb == VERB_STATUS || source || (options->module && options->version))
-		return 0;
-	if (options->module)
-		return coded(error, EXIT_USAGE,
-			     error_set(error, EINVAL, "%s: '%s' needs a version%s: give %s/VERSION",
-				       name, options->module,
-				       verb_takes_source(options->verb)
-					       ? " (and is no file or source directory here)"
-					       : "",
-				       options->module));
-	return coded(error, EXIT_USAGE,
-		     error_set(error, EINVAL, "%s: which module? Give MODULE/VERSION%s", name,
-			       verb_takes_source(options->verb)
-				       ? ", a source directory or an archive"
-				       : ""));
+	if (!options->force || (options->verb != VERB_MATCH && options->verb != VERB_AUTOINSTALL))
+		return;
+	options->force = false;
+	if (options->ignored_count < OPTIONS_IGNORED)
+		options->ignored[options->ignored_count++] = "--force";
 }
 
 static int finish(struct parser *parser, struct error **error)
@@ -650,19 +567,21 @@ static int finish(struct parser *parser, struct error **error)
 	int result;
 
 	if (options->verb == VERB_NONE && parser->word_count > 0)
-		return coded(error, EXIT_USAGE,
-			     error_set(error, EINVAL,
-				       "unknown verb '%s'; 'kmodbox --help' lists them",
-				       parser->words[0]));
+		return error_refuse(error, EXIT_USAGE, EINVAL,
+				    "unknown verb '%s'; 'kmodbox --help' lists them",
+				    parser->words[0]);
 	if (options->verb == VERB_NONE)
-		return coded(error, EXIT_USAGE,
-			     error_set(error, EINVAL, "no verb; 'kmodbox --help' lists them"));
+		return error_refuse(error, EXIT_USAGE, EINVAL,
+				    "no verb; 'kmodbox --help' lists them");
 	if (options->verb == VERB_HELP || options->verb == VERB_VERSION)
 		return 0;
-	result = check_combinations(options, error);
+	result = options_check_combinations(options, error);
+	if (result == 0)
+		result = finish_archive(options, error);
+	finish_force(options);
 	for (size_t i = 0; result == 0 && i < parser->word_count; i++)
 		result = classify_word(options, parser->words[i], error);
-	return result < 0 ? result : check_subject(options, error);
+	return result < 0 ? result : options_check_subject(options, error);
 }
 
 static int parse_arguments(struct parser *parser, struct error **error)
@@ -706,9 +625,4 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct err
 	}
 	*ret_options = parser.options;
 	return 0;
-}
-
-const char *options_help(void)
-{
-	return help_text;
 }

@@ -13,6 +13,7 @@
 #include "lib/base/error.h"
 
 #define OPTIONS_IGNORED 8
+#define OPTIONS_JOBS 4096
 
 enum verb {
 	VERB_NONE = 0,
@@ -23,6 +24,10 @@ enum verb {
 	VERB_UNBUILD,
 	VERB_REMOVE,
 	VERB_STATUS,
+	VERB_MATCH,
+	VERB_AUTOINSTALL,
+	VERB_MKTARBALL,
+	VERB_LDTARBALL,
 	VERB_SANDBOX,
 	VERB_HELP,
 	VERB_VERSION,
@@ -34,7 +39,7 @@ struct options {
 	char *module;	/* -m m[/v], or a bare m/v */
 	char *version;	/* with module, unless source or archive is given; status: may be NULL */
 	char *source;	/* a bare directory with a dkms.conf, or the directory of a dkms.conf */
-	char *archive;	/* a bare existing file, or --archive */
+	char *archive;	/* a bare existing file, or --archive; mktarball: a safe name */
 	char **kernels; /* -k, in order; -k K/A gives both */
 	size_t kernel_count;
 	char **architectures; /* -a; as many as kernels, or one for all, or none */
@@ -52,6 +57,14 @@ struct options {
 	char *install_tree;
 	char *kernel_root;
 	char *state_directory; /* --statedir: /var/lib/kmodbox */
+	char *config;	       /* --configdir: /etc/kmodbox */
+	char *dkms_config;     /* --dkmsconfig: /etc/dkms */
+	char **directives;     /* --directive NAME=VALUE, in order; the name is an identifier */
+	size_t directive_count;
+	char *template_kernel; /* --templatekernel */
+	bool source_only;      /* --source-only, --binaries-only: mktarball */
+	bool binaries_only;
+	char *build_environment; /* of framework.conf, not of the command line: a path; NULL */
 	/* DKMS's options that do nothing here: main() warns of each. Static strings. */
 	const char *ignored[OPTIONS_IGNORED];
 	size_t ignored_count;

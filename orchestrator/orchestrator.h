@@ -17,6 +17,15 @@
 #include "orchestrator/state.h"
 #include "sandbox/sandbox.h"
 
+/* The system call policies: what a build may do, and the same with the host's network. */
+enum profile { PROFILE_BUILD, PROFILE_NETWORK, PROFILES };
+
+struct seccomp_profile {
+	const char *name; /* of its file: "build" */
+	struct seccomp_program program;
+	struct digest digest; /* of its text */
+};
+
 /* One kernel of the command line. */
 struct target {
 	char *release;
@@ -42,21 +51,25 @@ struct orchestrator {
 	struct package *packages; /* all that are added, for verbs that build; by name, bytewise */
 	size_t package_count;
 	int given_source_fd; /* the directory that `add DIR` named; -1 */
+	char *shown_source;  /* where sandboxes find it; NULL where it is no git checkout */
 	int archive_fd;	     /* the file that `add FILE` named; -1 */
 	int signer;	     /* socket; -1 where the verb needs none */
 	int installer;	     /* socket */
 	int unpack_fd;	     /* the program kmodbox-unpack */
-	struct seccomp_program program;
+	int cache_fd; /* STATE/cache, which it may write to; -1 where the verb builds nothing */
+	struct seccomp_profile profiles[PROFILES];
 	struct sandbox_spec sandbox; /* what all sandboxes share: slot, filter, cancellation */
-	const char *profile;	     /* name of the sandbox profile, for records */
-	struct digest profile_digest;
+	char *shown_dkms_tree;	     /* where sandboxes find the DKMS tree of the host */
+	char *shown_source_tree;     /* the same of the source tree */
+	char *build_environment; /* of framework.conf: shell text, sourced before a build; NULL */
+	char *scratch_place; /* a directory on disk that the slot may write to; NULL: there is none
+			      */
 };
 
 /* What starts the parts that a verb needs, and how it runs. */
 struct verb_row {
 	enum verb verb;
 	bool needs_module; /* -m and -v */
-	bool needs_kernel; /* headers must be there */
 	bool signs;
 	bool installs; /* may run depmod */
 	int (*run)(struct orchestrator *orchestrator, struct error **error);
@@ -68,8 +81,22 @@ int verb_install(struct orchestrator *orchestrator, struct error **error) must_c
 int verb_uninstall(struct orchestrator *orchestrator, struct error **error) must_check;
 int verb_unbuild(struct orchestrator *orchestrator, struct error **error) must_check;
 int verb_remove(struct orchestrator *orchestrator, struct error **error) must_check;
+int verb_match(struct orchestrator *orchestrator, struct error **error) must_check;
+int verb_autoinstall(struct orchestrator *orchestrator, struct error **error) must_check;
+int verb_mktarball(struct orchestrator *orchestrator, struct error **error) must_check;
+int verb_ldtarball(struct orchestrator *orchestrator, struct error **error) must_check;
 
 /* Parts that verbs share. */
+typedef int target_function(struct orchestrator *orchestrator, const struct package *package,
+			    const struct target *target, struct error **error);
+/*
+ * The package of the command line on each of its kernels: also when it failed on one before, as
+ * DKMS does. Each failure is told; the last is the outcome.
+ */
+int for_each_target(struct orchestrator *orchestrator, target_function *function,
+		    struct error **error) must_check;
+/* error_code() 21 and the reason, where the headers of this kernel could not be had. */
+int target_require_headers(const struct target *target, struct error **error) must_check;
 int package_state(const struct orchestrator *orchestrator, const struct package *package,
 		  const struct target *target, enum state *ret_state,
 		  struct error **error) must_check;

@@ -31,6 +31,23 @@ static int absolute(const char *path, char **ret_path, struct error **error)
 	return 0;
 }
 
+/* $XDG_CONFIG_HOME/kmodbox where there is one, else the host's. */
+static char *choose_config(bool root)
+{
+	const char *config = root ? NULL : secure_getenv("XDG_CONFIG_HOME");
+	const char *home = root ? NULL : secure_getenv("HOME");
+	char *path = NULL;
+
+	if (config && config[0] == '/')
+		path = format_string("%s/kmodbox", config);
+	else if (home && home[0] == '/')
+		path = format_string("%s/.config/kmodbox", home);
+	if (path && access(path, F_OK) == 0)
+		return path;
+	free(path);
+	return strdup("/etc/kmodbox");
+}
+
 /* $XDG_STATE_HOME/kmodbox, the ordinary user's place for state (XDG Base Directory 0.8). */
 static int user_state(char **ret_path, struct error **error)
 {
@@ -91,6 +108,13 @@ static int choose_all(const struct options *options, struct places *places, stru
 	if (r == 0)
 		r = choose(options->state_directory, "/var/lib/kmodbox", base, "state",
 			   &places->state, error);
+	if (r == 0 && options->config)
+		r = absolute(options->config, &places->config, error);
+	else if (r == 0)
+		places->config = choose_config(root);
+	if (r == 0)
+		r = absolute(options->dkms_config ? options->dkms_config : "/etc/dkms",
+			     &places->dkms_config, error);
 	if (r < 0)
 		return r;
 	/* As DKMS: headers are found in the install tree, unless a kernel root or a user's tree
@@ -98,7 +122,7 @@ static int choose_all(const struct options *options, struct places *places, stru
 	places->module_tree =
 		strdup(options->kernel_root || !options->install_tree ? "/lib/modules"
 								      : places->install_tree);
-	return places->module_tree ? 0 : error_set_errno(error, ENOMEM, "places");
+	return places->module_tree && places->config ? 0 : error_set_errno(error, ENOMEM, "places");
 }
 
 static int open_directory(const char *path, bool make, int *ret_fd, struct error **error)
@@ -136,6 +160,10 @@ int places_open(const struct options *options, bool make, struct places *ret_pla
 		r = open_directory(places.source_tree, make, &places.source_tree_fd, error);
 	if (r == 0 && make)
 		r = open_directory(places.state, make, &places.state_fd, error);
+	if (r == 0)
+		r = open_directory(places.config, false, &places.config_fd, error);
+	if (r == 0)
+		r = open_directory(places.dkms_config, false, &places.dkms_config_fd, error);
 	if (r < 0) {
 		if (error)
 			error_set_code(*error, EXIT_USAGE);
@@ -154,9 +182,13 @@ void places_close(struct places *places)
 	free(places->kernel_root);
 	free(places->state);
 	free(places->module_tree);
+	free(places->config);
+	free(places->dkms_config);
 	(void)close_fd(places->dkms_tree_fd);
 	(void)close_fd(places->source_tree_fd);
 	(void)close_fd(places->install_tree_fd);
 	(void)close_fd(places->state_fd);
+	(void)close_fd(places->config_fd);
+	(void)close_fd(places->dkms_config_fd);
 	*places = PLACES_INITIAL;
 }

@@ -17,16 +17,24 @@ struct places {
 	char *kernel_root;
 	char *state;
 	char *module_tree; /* below kernel_root: what holds RELEASE/build there */
+	char *config;	   /* /etc/kmodbox; of an ordinary user first $XDG_CONFIG_HOME/kmodbox */
+	char *dkms_config; /* /etc/dkms */
 	/* Directories, open; -1 where there is none yet and none was asked to be made. */
 	int dkms_tree_fd;
 	int source_tree_fd;
 	int install_tree_fd;
 	int state_fd;
+	int config_fd; /* these two: -1 where there is none */
+	int dkms_config_fd;
 };
 
 #define PLACES_INITIAL                                                                             \
-	((struct places){                                                                          \
-		.dkms_tree_fd = -1, .source_tree_fd = -1, .install_tree_fd = -1, .state_fd = -1 })
+	((struct places){ .dkms_tree_fd = -1,                                                      \
+			  .source_tree_fd = -1,                                                    \
+			  .install_tree_fd = -1,                                                   \
+			  .state_fd = -1,                                                          \
+			  .config_fd = -1,                                                         \
+			  .dkms_config_fd = -1 })
 
 /* Resolves and opens. make: create what is missing (verbs that change something). */
 int places_open(const struct options *options, bool make, struct places *ret_places,

@@ -8,8 +8,8 @@
 #include "lib/base/json.h"
 #include "lib/base/memfd.h"
 #include "lib/base/text.h"
-
-#define RECORD_VERSION 1
+#include "orchestrator/record_parts.h"
+#include "orchestrator/script.h"
 
 static json_t *digest_value(const struct digest *digest)
 {
@@ -39,38 +39,149 @@ static json_t *time_value(uint64_t seconds)
 	return json_string(text);
 }
 
-static json_t *toolchain(const struct toolchain *tools)
+static json_t *toolchain(const struct build *build)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; list && i < tools->count; i++) {
-		const struct tool *tool = &tools->tools[i];
-		struct digest digest;
+	for (size_t i = 0; list && i < build->toolchain->count; i++) {
+		const struct tool *tool = &build->toolchain->tools[i];
 
-		/* NULL makes the record incomplete, which record_make() refuses. */
-		if (toolchain_digest(tool, &digest, NULL) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-		(void)json_array_append_new(list,
-					    json_pack("{s:s, s:s, s:o}", "name", tool->name, "path",
-						      tool->path, "sha256", digest_value(&digest)));
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:s, s:o}", "name", tool->name, "path", tool->path,
+					"sha256", digest_value(inputs_tool(build->inputs, i))));
 	}
 	return list;
 }
 
-static json_t *inputs(const struct build *build, const struct digest *headers)
+/* null where there is nothing that it would be the digest of */
+static json_t *digest_or_null(const struct digest *digest)
+{
+	static const struct digest none;
+
+	return digest_equal(digest, &none) ? json_null() : digest_value(digest);
+}
+
+static json_t *texts(char *const *list, size_t count)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; array && i < count; i++)
+		(void)json_array_append_new(array, text_value(list[i]));
+	return array;
+}
+
+static json_t *scripts(const struct recipe *recipe)
+{
+	json_t *object = json_object();
+
+	for (enum recipe_script i = 0; object && i < RECIPE_SCRIPTS; i++) {
+		if (recipe->scripts[i])
+			(void)json_object_set_new(object, script_name(i),
+						  text_value(recipe->scripts[i]));
+	}
+	return object;
+}
+
+static json_t *excluded(const struct recipe *recipe)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; array && i < recipe->module_count; i++) {
+		const struct recipe_module *module = &recipe->modules[i];
+
+		if (module->excluded)
+			(void)json_array_append_new(array, json_pack("{s:s, s:o}", "name",
+								     module->dest_name, "reason",
+								     text_value(module->excluded)));
+	}
+	return array;
+}
+
+static json_t *recipe(const struct build *build)
+{
+	const struct recipe *recipe = build->recipe;
+	const struct options *options = build->orchestrator->options;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "overrides_sha256",
+			 digest_or_null(&recipe->overrides), "overlay_sha256",
+			 digest_or_null(&build->overlay->digest), "directives",
+			 texts(options->directives, options->directive_count), "patches",
+			 texts(recipe->patches, recipe->patch_count), "scripts", scripts(recipe),
+			 "excluded", excluded(recipe), "unknown",
+			 texts(recipe->unknown, recipe->unknown_count), "deprecated",
+			 texts(recipe->deprecated, recipe->deprecated_count));
+}
+
+static void append_setting(json_t *array, const char *key, const char *value)
+{
+	cleanup_free char *shown = sanitised(value);
+
+	if (array && shown)
+		(void)json_array_append_new(array, json_sprintf("%s = %s", key, shown));
+}
+
+/* What root allowed this module beyond what builds may, in words. */
+static json_t *exceptions(const struct module_settings *settings)
+{
+	json_t *array = json_array();
+
+	if (settings->profile == PROFILE_NETWORK)
+		append_setting(array, "profile", "network");
+	if (settings->writable_source)
+		append_setting(array, "source", "writable");
+	for (size_t i = 0; i < settings->depend_count; i++)
+		append_setting(array, "depends", settings->depends[i]);
+	for (size_t i = 0; i < settings->environment_count; i++)
+		append_setting(array, "environment", settings->environment[i]);
+	for (size_t i = 0; i < settings->extra_output_count; i++)
+		append_setting(array, "extra_outputs", settings->extra_outputs[i]);
+	return array;
+}
+
+static json_t *dependencies(const struct dependencies *found)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; array && i < found->count; i++) {
+		const struct dependency *dependency = &found->list[i];
+
+		(void)json_array_append_new(
+			array, json_pack("{s:s, s:s, s:o, s:o}", "module", dependency->module,
+					 "version", dependency->version, "source_sha256",
+					 digest_or_null(&dependency->source), "ticket_sha256",
+					 digest_or_null(&dependency->ticket)));
+	}
+	return array;
+}
+
+/* Of framework.conf's build_environment. */
+static json_t *build_environment(const struct orchestrator *orchestrator)
+{
+	const char *text = orchestrator->build_environment;
+	struct digest digest;
+
+	if (!text)
+		return json_null();
+	return digest_bytes(text, strlen(text), &digest, NULL) < 0 ? NULL : digest_value(&digest);
+}
+
+static json_t *inputs(const struct build *build)
 {
 	const struct kernel *kernel = build->target->kernel;
 
 	return json_pack(
-		"{s:{s:o}, s:{s:o, s:o, s:o}, s:o, s:{s:s, s:o}, s:{s:o, s:i}}", "source", "sha256",
-		digest_value(&build->source), "headers", "sha256", digest_value(headers),
-		"config_sha256", digest_value(&kernel->config_digest), "symvers_sha256",
-		digest_value(&kernel->symvers_digest), "toolchain", toolchain(build->toolchain),
-		"profile", "name", build->orchestrator->profile, "sha256",
-		digest_value(&build->orchestrator->profile_digest), "make", "command",
-		text_value(build->command), "jobs", (int)build->jobs);
+		"{s:{s:o}, s:{s:o, s:o, s:o}, s:o, s:{s:s, s:o}, s:{s:o, s:i}, s:o, s:{s:o, s:o}, "
+		"s:o, s:o}",
+		"source", "sha256", digest_value(&build->source), "headers", "sha256",
+		digest_value(inputs_headers(build->inputs)), "config_sha256",
+		digest_value(&kernel->config_digest), "symvers_sha256",
+		digest_value(&kernel->symvers_digest), "toolchain", toolchain(build), "profile",
+		"name", build->profile->name, "sha256", digest_value(&build->profile->digest),
+		"make", "command", text_value(build->command), "jobs", (int)build->jobs, "recipe",
+		recipe(build), "settings", "sha256", digest_or_null(&build->settings->digest),
+		"exceptions", exceptions(build->settings), "dependencies",
+		dependencies(build->dependencies), "build_environment_sha256",
+		build_environment(build->orchestrator));
 }
 
 static json_t *layers(const struct sandbox_result *result)
@@ -90,19 +201,20 @@ static json_t *layers(const struct sandbox_result *result)
 	return list;
 }
 
-static json_t *limits(void)
+static json_t *limits(const struct build *build)
 {
-	const struct sandbox_limits limits = sandbox_limits_default();
+	const struct sandbox_limits limits = build->limits;
 
 	return json_pack(
-		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "wall_seconds",
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "wall_seconds",
 		(json_int_t)limits.wall_milliseconds / 1000, "silence_seconds",
 		(json_int_t)limits.silence_milliseconds / 1000, "cpu_seconds",
 		(json_int_t)limits.cpu_seconds, "processes", (json_int_t)limits.processes,
 		"open_files", (json_int_t)limits.open_files, "file_bytes",
 		(json_int_t)limits.file_bytes, "memory_bytes", (json_int_t)limits.memory_bytes,
 		"scratch_bytes", (json_int_t)limits.scratch_bytes, "scratch_inodes",
-		(json_int_t)limits.scratch_inodes, "log_bytes", (json_int_t)limits.log_bytes);
+		(json_int_t)limits.scratch_inodes, "log_bytes", (json_int_t)limits.log_bytes,
+		"scratch_place", build->on_disk ? "disk" : "memory");
 }
 
 static json_t *times(const struct build *build)
@@ -119,7 +231,35 @@ static json_t *times(const struct build *build)
 				      result->usage.ru_stime.tv_usec / 1000));
 }
 
-static json_t *artifacts(const struct signed_set *set)
+/* What kmodbox itself took, part by part; publishing is yet to come. */
+static json_t *parts(const struct build *build)
+{
+	json_t *object = json_object();
+
+	for (enum build_part i = 0; object && i < PART_PUBLISH; i++)
+		(void)json_object_set_new(
+			object, build_part_name(i),
+			json_integer(
+				(json_int_t)((build->parts.nanoseconds[i] + 500000) / 1000000)));
+	return object;
+}
+
+static json_t *data(const struct build *build)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; array && i < build->data_count; i++) {
+		const struct artifact *artifact = &build->data[i];
+
+		(void)json_array_append_new(array,
+					    json_pack("{s:s, s:o, s:I}", "name", artifact->name,
+						      "sha256", digest_value(&artifact->digest),
+						      "size", (json_int_t)artifact->size));
+	}
+	return array;
+}
+
+json_t *record_artifacts(const struct signed_set *set)
 {
 	json_t *list = json_array();
 
@@ -141,20 +281,23 @@ static json_t *artifacts(const struct signed_set *set)
 	return list;
 }
 
-int record_make(const struct build *build, const struct digest *headers,
-		const struct signed_set *set, int *ret_fd, struct error **error)
+int record_make(const struct build *build, const struct signed_set *set, int *ret_fd,
+		struct error **error)
 {
 	cleanup_json json_t *record = NULL;
 	cleanup_free char *text = NULL;
 
 	record = json_pack(
-		"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:s, s:s}}",
+		"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"s:{s:I, s:s, s:s}}",
 		"schema", "kmodbox-build", "schema_version", RECORD_VERSION, "kmodbox",
 		KMODBOX_VERSION, "module", build->recipe->package_name, "version",
 		build->recipe->package_version, "kernel", build->target->release, "architecture",
-		build->target->architecture, "inputs", inputs(build, headers), "layers",
-		layers(&build->result), "limits", limits(), "times", times(build), "artifacts",
-		artifacts(set), "ticket", "serial", (json_int_t)set->ticket.serial, "certificate",
+		build->target->architecture, "hermetic",
+		build->settings->profile != PROFILE_NETWORK, "inputs", inputs(build), "layers",
+		layers(&build->result), "limits", limits(build), "times", times(build), "parts",
+		parts(build), "data", data(build), "artifacts", record_artifacts(set), "ticket",
+		"serial", (json_int_t)set->ticket.serial, "certificate",
 		set->ticket.certificate_subject, "hash", set->ticket.hash);
 	text = record ? json_to_text(record) : NULL;
 	if (!text)

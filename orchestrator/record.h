@@ -2,7 +2,7 @@
 /*
  * build.json: what went in, what stood around it, what came out. Every fact is computed here or by
  * signer and installer; nothing is believed because the build printed it. Schema in
- * docs/build.json.5.
+ * kmodbox-build.json(5).
  */
 #ifndef KMODBOX_ORCHESTRATOR_RECORD_H
 #define KMODBOX_ORCHESTRATOR_RECORD_H
@@ -11,7 +11,7 @@
 #include "orchestrator/signer_client.h"
 
 /* Of a finished, signed build, as a sealed memfd. */
-int record_make(const struct build *build, const struct digest *headers,
-		const struct signed_set *set, int *ret_fd, struct error **error) must_check;
+int record_make(const struct build *build, const struct signed_set *set, int *ret_fd,
+		struct error **error) must_check;
 
 #endif

@@ -138,8 +138,7 @@ static int run(const struct options *options, char **staged, struct sandbox_spec
 int sandbox_command(const struct options *options, const struct log *log)
 {
 	struct sandbox_spec spec = SANDBOX_SPEC_INITIAL;
-	struct seccomp_program program = { 0 };
-	struct digest policy_digest;
+	struct seccomp_profile profile = { 0 };
 	struct accounts accounts = { 0 };
 	const size_t count = options->read_only_count + options->read_write_count;
 	cleanup_free char **staged = calloc(count + 1, sizeof(*staged));
@@ -151,7 +150,7 @@ int sandbox_command(const struct options *options, const struct log *log)
 
 	r = accounts_choose(&accounts, &error);
 	if (r == 0)
-		r = helper_load_policy(&program, &policy_digest, &error);
+		r = helper_load_profile(PROFILE_BUILD, &profile, &error);
 	if (r == 0 && accounts.separate)
 		r = slot_new(accounts.orchestrator, accounts.build_slot, &spec.userns_fd, &error);
 	if (r == 0 && accounts.separate && count > 0)
@@ -161,13 +160,13 @@ int sandbox_command(const struct options *options, const struct log *log)
 	if (r == 0) {
 		spec.environment = environment;
 		spec.directory = options->directory;
-		spec.seccomp = &program;
+		spec.seccomp = &profile.program;
 		spec.output = pass_on;
 		r = run(options, staged, &spec, log, &error);
 	}
 	for (size_t i = 0; i < count; i++)
 		free(staged[i]);
-	seccomp_program_clear(&program);
+	seccomp_program_clear(&profile.program);
 	spec.userns_fd = close_fd(spec.userns_fd);
 	if (r >= 0)
 		return r;

@@ -7,11 +7,11 @@
 #include "orchestrator/destination.h"
 
 static int call(const struct orchestrator *orchestrator, enum signer_request request,
-		const void *payload, size_t length, int fd, struct message *reply,
-		size_t reply_length, size_t reply_fds, struct error **error)
+		const void *payload, size_t length, const int *fds, size_t fd_count,
+		struct message *reply, size_t reply_length, size_t reply_fds, struct error **error)
 {
-	int r = message_call(orchestrator->signer, request, payload, length, &fd, fd >= 0 ? 1 : 0,
-			     reply, reply_length, reply_fds, error);
+	int r = message_call(orchestrator->signer, request, payload, length, fds, fd_count, reply,
+			     reply_length, reply_fds, error);
 
 	if (r != -EPIPE)
 		return r;
@@ -22,12 +22,13 @@ static int call(const struct orchestrator *orchestrator, enum signer_request req
 }
 
 static int begin(const struct orchestrator *orchestrator, const struct target *target,
-		 const struct recipe *recipe, const struct digest *source, struct error **error)
+		 const struct recipe *recipe, const struct digest *source, size_t count,
+		 struct error **error)
 {
 	cleanup_message struct message reply = { 0 };
 	struct signer_begin payload = { .source = *source,
 					.compression = target->kernel->compression,
-					.count = (uint32_t)recipe->module_count };
+					.count = (uint32_t)count };
 	int r = MESSAGE_STRING_SET(payload.module, recipe->package_name);
 
 	if (r == 0)
@@ -38,7 +39,22 @@ static int begin(const struct orchestrator *orchestrator, const struct target *t
 		r = MESSAGE_STRING_SET(payload.architecture, target->architecture);
 	if (r < 0)
 		return error_set(error, -r, "a name is too long");
-	return call(orchestrator, SIGNER_BEGIN, &payload, sizeof(payload), -1, &reply, 0, 0, error);
+	return call(orchestrator, SIGNER_BEGIN, &payload, sizeof(payload), NULL, 0, &reply, 0, 0,
+		    error);
+}
+
+static int send_dependency(const struct orchestrator *orchestrator,
+			   const struct signer_dependency *dependency, struct error **error)
+{
+	cleanup_message struct message reply = { 0 };
+	const int fds[] = { dependency->ticket_fd, dependency->file_fd };
+	struct signer_file payload = { 0 };
+	int r = MESSAGE_STRING_SET(payload.name, dependency->name);
+
+	if (r < 0)
+		return error_set(error, -r, "the name '%s' is too long", dependency->name);
+	return call(orchestrator, SIGNER_DEPENDENCY, &payload, sizeof(payload), fds,
+		    ARRAY_SIZE(fds), &reply, 0, 0, error);
 }
 
 static int send_file(const struct orchestrator *orchestrator, const struct recipe_module *module,
@@ -58,8 +74,8 @@ static int send_file(const struct orchestrator *orchestrator, const struct recip
 		r = MESSAGE_STRING_SET(file->request.directory, directory);
 	if (r < 0)
 		return error_set(error, -r, "a name is too long");
-	return call(orchestrator, SIGNER_FILE, &file->request, sizeof(file->request), artifact->fd,
-		    &reply, 0, 0, error);
+	return call(orchestrator, SIGNER_FILE, &file->request, sizeof(file->request), &artifact->fd,
+		    1, &reply, 0, 0, error);
 }
 
 static int fetch(const struct orchestrator *orchestrator, uint32_t index, struct signed_file *file,
@@ -67,7 +83,7 @@ static int fetch(const struct orchestrator *orchestrator, uint32_t index, struct
 {
 	cleanup_message struct message reply = { 0 };
 	const struct signer_fetch payload = { .index = index };
-	int r = call(orchestrator, SIGNER_FETCH, &payload, sizeof(payload), -1, &reply,
+	int r = call(orchestrator, SIGNER_FETCH, &payload, sizeof(payload), NULL, 0, &reply,
 		     sizeof(file->result), 1, error);
 
 	if (r < 0)
@@ -81,8 +97,9 @@ static int fetch(const struct orchestrator *orchestrator, uint32_t index, struct
 
 int signer_client_sign(const struct orchestrator *orchestrator, const struct target *target,
 		       const struct recipe *recipe, const struct digest *source,
-		       const struct artifact *artifacts, struct signed_set *ret_set,
-		       struct error **error)
+		       const struct artifact *artifacts,
+		       const struct signer_dependency *dependencies, size_t dependency_count,
+		       struct signed_set *ret_set, struct error **error)
 {
 	cleanup_signed_set struct signed_set set = SIGNED_SET_INITIAL;
 	cleanup_message struct message reply = { 0 };
@@ -91,16 +108,19 @@ int signer_client_sign(const struct orchestrator *orchestrator, const struct tar
 	set.files = calloc(recipe->module_count, sizeof(*set.files));
 	if (!set.files)
 		return error_set_errno(error, ENOMEM, "signing");
-	set.count = recipe->module_count;
-	for (size_t i = 0; i < set.count; i++)
-		set.files[i].fd = -1;
-	r = begin(orchestrator, target, recipe, source, error);
-	for (size_t i = 0; r == 0 && i < set.count; i++)
-		r = send_file(orchestrator, &recipe->modules[i], &artifacts[i], &set.files[i],
-			      error);
+	for (size_t i = 0; i < recipe->module_count; i++)
+		if (!recipe->modules[i].excluded)
+			set.files[set.count++].fd = -1;
+	r = begin(orchestrator, target, recipe, source, set.count, error);
+	for (size_t i = 0; r == 0 && i < dependency_count; i++)
+		r = send_dependency(orchestrator, &dependencies[i], error);
+	for (size_t i = 0, file = 0; r == 0 && i < recipe->module_count; i++)
+		if (!recipe->modules[i].excluded)
+			r = send_file(orchestrator, &recipe->modules[i], &artifacts[i],
+				      &set.files[file++], error);
 	if (r == 0)
-		r = call(orchestrator, SIGNER_FINISH, NULL, 0, -1, &reply, sizeof(set.ticket), 1,
-			 error);
+		r = call(orchestrator, SIGNER_FINISH, NULL, 0, NULL, 0, &reply, sizeof(set.ticket),
+			 1, error);
 	if (r < 0)
 		return r;
 	memcpy(&set.ticket, reply.payload, sizeof(set.ticket));

@@ -23,11 +23,22 @@ struct signed_set {
 
 #define SIGNED_SET_INITIAL ((struct signed_set){ .ticket_fd = -1 })
 
-/* artifacts are the recipe's modules in order. */
+/* A file of another module's build, whose exports the modules to be signed may import. */
+struct signer_dependency {
+	const char *name; /* as installed, with suffixes: "compat_xtables.ko.xz"; borrowed */
+	int ticket_fd;	  /* sealed memfd: the ticket of that build; borrowed */
+	int file_fd;	  /* sealed memfd; borrowed */
+};
+
+/*
+ * artifacts are the recipe's modules in order. Those that are excluded are left out, whatever
+ * stands in their place; ret_set holds the others, in order.
+ */
 int signer_client_sign(const struct orchestrator *orchestrator, const struct target *target,
 		       const struct recipe *recipe, const struct digest *source,
-		       const struct artifact *artifacts, struct signed_set *ret_set,
-		       struct error **error) must_check;
+		       const struct artifact *artifacts,
+		       const struct signer_dependency *dependencies, size_t dependency_count,
+		       struct signed_set *ret_set, struct error **error) must_check;
 void signed_set_clear(struct signed_set *set);
 #define cleanup_signed_set cleanup(signed_set_clear)
 

@@ -7,6 +7,10 @@
 #include "lib/base/files.h"
 #include "lib/recipes/archive.h"
 #include "lib/recipes/snapshot.h"
+#include "lib/recipes/snapshot_parts.h"
+#include "orchestrator/git.h"
+#include "orchestrator/overrides.h"
+#include "orchestrator/tarball.h"
 
 static int fail(struct error **error, int code, int r)
 {
@@ -18,7 +22,8 @@ static int fail(struct error **error, int code, int r)
 static int from_directory(int directory_fd, struct source *ret_source, struct error **error)
 {
 	struct source source = SOURCE_INITIAL;
-	int r = snapshot_from_directory(directory_fd, &source.snapshot_fd, &source.digest, error);
+	int r = snapshot_from_directory(directory_fd, -1, &source.snapshot_fd, &source.digest,
+					error);
 
 	if (r < 0) {
 		(void)error_context(error, "source");
@@ -50,33 +55,102 @@ static int from_source_tree(const struct orchestrator *orchestrator, const struc
 	return from_directory(fd, ret_source, error);
 }
 
+static int from_archive(const struct orchestrator *orchestrator, int archive_fd,
+			struct source *ret_source, struct error **error)
+{
+	struct source source = SOURCE_INITIAL;
+	int r = archive_snapshot(&orchestrator->sandbox, orchestrator->unpack_fd, archive_fd, NULL,
+				 -1, &source.snapshot_fd, &source.digest, error);
+
+	if (r == 0)
+		*ret_source = source;
+	return r;
+}
+
+static int from_git(const struct orchestrator *orchestrator, struct source *ret_source,
+		    struct error **error)
+{
+	cleanup_close int archive_fd = -1;
+	int r = git_archive(orchestrator, &archive_fd, error);
+
+	return r < 0 ? r : from_archive(orchestrator, archive_fd, ret_source, error);
+}
+
+int source_from_part(int snapshot_fd, const char *directory, struct source *ret_source,
+		     struct error **error)
+{
+	struct source source = { .snapshot_fd = -1, .foreign = true };
+	int r = 0;
+
+	if (directory[0] != '\0') {
+		r = snapshot_subtree(snapshot_fd, directory, &source.snapshot_fd, &source.digest,
+				     error);
+	} else {
+		source.snapshot_fd = fcntl(snapshot_fd, F_DUPFD_CLOEXEC, 0);
+		r = source.snapshot_fd < 0 ? error_set_errno(error, errno, "source")
+					   : digest_file(source.snapshot_fd, &source.digest, error);
+	}
+	if (r < 0) {
+		source_clear(&source);
+		return fail(error, EXIT_BAD_ARCHIVE, r);
+	}
+	*ret_source = source;
+	return 0;
+}
+
+/* mktarball's archives can be added too, but it takes ldtarball to take the builds in them. */
+static int only_source_of_tarball(const struct orchestrator *orchestrator, struct source *source,
+				  struct error **error)
+{
+	cleanup_tarball struct tarball tarball = { 0 };
+	struct source part = SOURCE_INITIAL;
+	int r = tarball_read(source->snapshot_fd, &tarball, NULL);
+
+	/* Whatever else it is, evaluation says what is wrong with it. */
+	if (r < 0 || tarball.kind == TARBALL_PLAIN)
+		return 0;
+	if (tarball.kind == TARBALL_BINARIES)
+		return error_refuse(error, EXIT_NO_SOURCE, ENOENT,
+				    "it holds builds without their source: add the source first, "
+				    "then take the builds with ldtarball");
+	r = source_from_part(source->snapshot_fd, tarball.directory, &part, error);
+	if (r < 0)
+		return r;
+	source_clear(source);
+	*source = part;
+	if (tarball.build_count > 0)
+		log_info(orchestrator->log,
+			 "The builds in the archive are left out: ldtarball takes them");
+	return 0;
+}
+
 int source_read_named(const struct orchestrator *orchestrator, struct source *ret_source,
 		      struct error **error)
 {
+	const struct options *options = orchestrator->options;
 	struct source source = SOURCE_INITIAL;
 	int r;
 
-	if (orchestrator->options->archive) {
-		r = archive_snapshot(&orchestrator->sandbox, orchestrator->unpack_fd,
-				     orchestrator->archive_fd, &source.snapshot_fd, &source.digest,
-				     error);
-		if (r < 0) {
-			(void)error_context(error, "%s", orchestrator->options->archive);
-			return fail(error, EXIT_BAD_ARCHIVE, r);
-		}
-		source.foreign = true;
-		*ret_source = source;
-		return 0;
-	}
-	if (orchestrator->options->source) {
+	if (options->archive)
+		r = from_archive(orchestrator, orchestrator->archive_fd, &source, error);
+	else if (options->source && orchestrator->shown_source)
+		r = from_git(orchestrator, &source, error);
+	else if (options->source)
 		r = from_directory(orchestrator->given_source_fd, &source, error);
-		if (r < 0)
-			return r;
-		source.foreign = true;
-		*ret_source = source;
-		return 0;
+	else
+		return from_source_tree(orchestrator, &orchestrator->package, ret_source, error);
+	if (r == 0 && options->archive)
+		r = only_source_of_tarball(orchestrator, &source, error);
+	if (r < 0) {
+		if (options->archive || options->source)
+			(void)error_context(error, "%s",
+					    options->archive ? options->archive : options->source);
+		source_clear(&source);
+		return options->archive ? fail(error, EXIT_BAD_ARCHIVE, r) : r;
 	}
-	return from_source_tree(orchestrator, &orchestrator->package, ret_source, error);
+	source.foreign = true;
+	*ret_source = source;
+	return 0;
 }
 
 int source_read_added(const struct orchestrator *orchestrator, const struct package *package,
@@ -89,9 +163,14 @@ int source_read_added(const struct orchestrator *orchestrator, const struct pack
 
 int source_evaluate(const struct orchestrator *orchestrator, const struct package *package,
 		    const struct source *source, const struct target *target,
-		    struct recipe **ret_recipe, struct error **error)
+		    const struct source_view *view, struct recipe **ret_recipe,
+		    struct error **error)
 {
-	const struct recipe_request request = {
+	static const struct source_view nothing;
+	const struct options *options = orchestrator->options;
+	const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	cleanup_overrides struct overrides overrides = { 0 };
+	struct recipe_request request = {
 		.base = &orchestrator->sandbox,
 		.snapshot_fd = source->snapshot_fd,
 		.module = package->module,
@@ -99,8 +178,23 @@ int source_evaluate(const struct orchestrator *orchestrator, const struct packag
 		.kernel = target->kernel,
 		.kernel_release = target->release,
 		.architecture = target->architecture,
+		.directives = (const char *const *)options->directives,
+		.directive_count = options->directive_count,
 	};
+	int r = overrides_load(&orchestrator->places, package, target, &overrides, error);
 
+	if (r < 0)
+		return r;
+	view = view ? view : &nothing;
+	request.overrides = overrides.list;
+	request.override_count = overrides.count;
+	request.mounts = view->mounts;
+	request.mount_count = view->mount_count;
+	request.environment = view->environment;
+	request.environment_count = view->environment_count;
+	request.jobs = options->jobs_given && options->jobs > 0 ? options->jobs
+		       : processors > 0				? (unsigned)processors
+								: 1;
 	return recipe_evaluate(&request, ret_recipe, error);
 }
 

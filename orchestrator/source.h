@@ -14,15 +14,31 @@ struct source {
 
 #define SOURCE_INITIAL ((struct source){ .snapshot_fd = -1 })
 
-/* What the command line names: an archive, a directory, or SOURCETREE/M-V. */
+/* What dkms.conf sees beside its own source and the headers; all borrowed. */
+struct source_view {
+	const struct sandbox_mount *mounts; /* trees of packages that it depends on */
+	size_t mount_count;
+	const char *const *environment; /* NAME=VALUE of the module's settings */
+	size_t environment_count;
+};
+
+/*
+ * What the command line names: an archive, a directory, or SOURCETREE/M-V. Of a git checkout what
+ * its HEAD commit has; of an archive that mktarball made the source.
+ */
 int source_read_named(const struct orchestrator *orchestrator, struct source *ret_source,
 		      struct error **error) must_check;
 /* Of a module version that is added: what its link in the DKMS tree leads to. */
 int source_read_added(const struct orchestrator *orchestrator, const struct package *package,
 		      struct source *ret_source, struct error **error) must_check;
+/* view: NULL for nothing more. Reads root's override files of this module, version and kernel. */
 int source_evaluate(const struct orchestrator *orchestrator, const struct package *package,
 		    const struct source *source, const struct target *target,
-		    struct recipe **ret_recipe, struct error **error) must_check;
+		    const struct source_view *view, struct recipe **ret_recipe,
+		    struct error **error) must_check;
+/* A directory of an archive that was unpacked; "" is all of it. error_code() 9. */
+int source_from_part(int snapshot_fd, const char *directory, struct source *ret_source,
+		     struct error **error) must_check;
 void source_clear(struct source *source);
 #define cleanup_source cleanup(source_clear)
 

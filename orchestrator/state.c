@@ -216,12 +216,13 @@ static int append_entry(struct reader *reader, struct state_entry *entry, struct
 	return 0;
 }
 
-static void entry_clear(struct state_entry *entry)
+void state_entry_clear(struct state_entry *entry)
 {
 	free(entry->module);
 	free(entry->version);
 	free(entry->kernel);
 	free(entry->architecture);
+	free(entry->weak_from);
 }
 
 /* kernel and architecture may be NULL. *entry's other fields are the caller's. */
@@ -240,7 +241,7 @@ static int add_entry(struct reader *reader, const struct version *version, const
 	else
 		result = error_set(error, ENOMEM, "out of memory");
 	if (result < 0)
-		entry_clear(&entry);
+		state_entry_clear(&entry);
 	return result;
 }
 
@@ -487,7 +488,7 @@ int state_list_load(const struct state_trees *trees, const char *module, const c
 void state_list_clear(struct state_list *list)
 {
 	for (size_t i = 0; i < list->count; i++)
-		entry_clear(&list->entries[i]);
+		state_entry_clear(&list->entries[i]);
 	free(list->entries);
 	*list = (struct state_list){ 0 };
 }
@@ -554,8 +555,17 @@ const char *state_name(enum state state)
 	return names[state];
 }
 
+const char *state_entry_name(const struct state_entry *entry)
+{
+	return entry->weak_from ? "installed-weak" : state_name(entry->state);
+}
+
 int state_entry_format(const struct state_entry *entry, struct text *text)
 {
+	if (entry->weak_from)
+		return text_append_format(text, "%s, %s, %s, %s: %s from %s", entry->module,
+					  entry->version, entry->kernel, entry->architecture,
+					  state_entry_name(entry), entry->weak_from);
 	if (!entry->kernel)
 		return text_append_format(text, "%s/%s: %s", entry->module, entry->version,
 					  state_name(entry->state));

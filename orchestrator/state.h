@@ -30,9 +30,10 @@ struct state_entry {
 	char *kernel;
 	char *architecture;
 	enum state state;
-	bool originals; /* "(Original modules exist)" */
-	bool missing;	/* "(Built modules are missing in the kernel modules folder)" */
-	bool differs;	/* "(Differences between built and installed modules)" */
+	bool originals;	 /* "(Original modules exist)" */
+	bool missing;	 /* "(Built modules are missing in the kernel modules folder)" */
+	bool differs;	 /* "(Differences between built and installed modules)" */
+	char *weak_from; /* "installed-weak": the kernel it was built for, see weak.h; NULL */
 };
 
 struct state_list {
@@ -56,6 +57,7 @@ int state_list_load(const struct state_trees *trees, const char *module, const c
 		    const char *kernel, const char *architecture, struct state_list *ret_list,
 		    struct error **error) must_check;
 void state_list_clear(struct state_list *list);
+void state_entry_clear(struct state_entry *entry);
 /*
  * The state of one build (both kernel and architecture), or of the module version where kernel is
  * NULL: absent, broken or added. Without the source tree's word a missing `source` is absent, so
@@ -63,7 +65,8 @@ void state_list_clear(struct state_list *list);
  */
 int state_get(int dkms_tree_fd, const char *module, const char *version, const char *kernel,
 	      const char *architecture, enum state *ret_state, struct error **error) must_check;
-const char *state_name(enum state state); /* "built" */
+const char *state_name(enum state state);		       /* "built" */
+const char *state_entry_name(const struct state_entry *entry); /* also "installed-weak" */
 /* The line of `status`, byte for byte as DKMS prints it, without the newline. */
 int state_entry_format(const struct state_entry *entry, struct text *text) must_check;
 

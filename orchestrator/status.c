@@ -8,6 +8,7 @@
 #include "lib/base/json.h"
 #include "orchestrator/places.h"
 #include "orchestrator/state.h"
+#include "orchestrator/weak.h"
 
 #define STATUS_SCHEMA 1
 
@@ -38,11 +39,12 @@ static int append_entries(json_t *modules, const struct state_list *list)
 
 		if (json_array_append_new(
 			    modules,
-			    json_pack("{s:s, s:s, s:s?, s:s?, s:s, s:b, s:b, s:b}", "module",
+			    json_pack("{s:s, s:s, s:s?, s:s?, s:s, s:b, s:b, s:b, s:s*}", "module",
 				      entry->module, "version", entry->version, "kernel",
 				      entry->kernel, "architecture", entry->architecture, "state",
-				      state_name(entry->state), "originals", entry->originals,
-				      "missing", entry->missing, "differs", entry->differs)) < 0)
+				      state_entry_name(entry), "originals", entry->originals,
+				      "missing", entry->missing, "differs", entry->differs, "from",
+				      entry->weak_from)) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -59,12 +61,49 @@ static int print_json(json_t *modules, struct error **error)
 	return fputs(text, stdout) < 0 ? error_set_errno(error, errno, "standard output") : 0;
 }
 
+struct view {
+	const struct options *options;
+	const struct log *log;
+	struct state_trees trees;
+	json_t *modules;
+};
+
+static int show(const struct view *view, const struct state_list *list, struct error **error)
+{
+	if (!view->options->json)
+		return print_lines(view->options, view->log, list, error);
+	return append_entries(view->modules, list) < 0 ? error_set_errno(error, ENOMEM, "status")
+						       : 0;
+}
+
+/* kernel and architecture: NULL for all. */
+static int show_kernel(const struct view *view, const char *kernel, const char *architecture,
+		       struct error **error)
+{
+	const struct options *options = view->options;
+	struct state_list list = { 0 };
+	struct state_list weak = { 0 };
+	int r = state_list_load(&view->trees, options->module, options->version, kernel,
+				architecture, &list, error);
+
+	if (r == 0)
+		r = show(view, &list, error);
+	if (r == 0)
+		r = weak_list_load(view->trees.dkms_fd, view->trees.install_fd, options->module,
+				   options->version, kernel, architecture, &weak, error);
+	if (r == 0)
+		r = show(view, &weak, error);
+	state_list_clear(&list);
+	state_list_clear(&weak);
+	return r;
+}
+
 int status_print(const struct options *options, const struct log *log, struct error **error)
 {
 	cleanup_places struct places places = PLACES_INITIAL;
 	cleanup_json json_t *modules = json_array();
 	cleanup_close int source_fd = -1;
-	struct state_trees trees;
+	struct view view = { .options = options, .log = log, .modules = modules };
 	size_t rounds = options->kernel_count ? options->kernel_count : 1;
 	int r = places_open(options, false, &places, error);
 
@@ -73,27 +112,15 @@ int status_print(const struct options *options, const struct log *log, struct er
 	if (!modules)
 		return error_set_errno(error, ENOMEM, "status");
 	source_fd = open(places.source_tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	trees = (struct state_trees){ .dkms_fd = places.dkms_tree_fd,
-				      .source_fd = source_fd,
-				      .install_fd = places.install_tree_fd };
+	view.trees = (struct state_trees){ .dkms_fd = places.dkms_tree_fd,
+					   .source_fd = source_fd,
+					   .install_fd = places.install_tree_fd };
 	/* No tree at all: nothing was ever added. */
-	for (size_t i = 0; r == 0 && places.dkms_tree_fd >= 0 && i < rounds; i++) {
-		struct state_list list = { 0 };
-		const char *architecture =
-			options->architecture_count == 0
-				? NULL
-				: options->architectures[options->architecture_count == 1 ? 0 : i];
-
-		r = state_list_load(&trees, options->module, options->version,
-				    options->kernel_count ? options->kernels[i] : NULL,
-				    architecture, &list, error);
-		if (r == 0 && options->json)
-			r = append_entries(modules, &list) < 0
-				    ? error_set_errno(error, ENOMEM, "status")
-				    : 0;
-		else if (r == 0)
-			r = print_lines(options, log, &list, error);
-		state_list_clear(&list);
-	}
+	for (size_t i = 0; r == 0 && places.dkms_tree_fd >= 0 && i < rounds; i++)
+		r = show_kernel(&view, options->kernel_count ? options->kernels[i] : NULL,
+				options->architecture_count == 0   ? NULL
+				: options->architecture_count == 1 ? options->architectures[0]
+								   : options->architectures[i],
+				error);
 	return r == 0 && options->json ? print_json(modules, error) : r;
 }

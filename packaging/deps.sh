@@ -8,7 +8,7 @@ set -euo pipefail
 
 # Compiler and libraries; what builds of modules need; what tests need.
 packages=(gcc make pkg-config libc6-dev
-	libseccomp-dev libcap-dev libarchive-dev libssl-dev libjansson-dev
+	libseccomp-dev libcap-dev libarchive-dev libssl-dev libjansson-dev libinih-dev
 	zlib1g-dev liblzma-dev libzstd-dev
 	gcc-12 binutils kmod pahole patch bc xz-utils zstd
 	libcmocka-dev bubblewrap openssl scdoc)

@@ -23,11 +23,12 @@
 #define LANDLOCK_READ_FILE (UINT64_C(1) << 2)
 #define LANDLOCK_READ_DIR (UINT64_C(1) << 3)
 #define LANDLOCK_ABI_1 ((UINT64_C(1) << 13) - 1)
-#define LANDLOCK_REFER (UINT64_C(1) << 13)     /* ABI 2 */
-#define LANDLOCK_TRUNCATE (UINT64_C(1) << 14)  /* ABI 3 */
-#define LANDLOCK_IOCTL_DEV (UINT64_C(1) << 15) /* ABI 5 */
-#define LANDLOCK_NET (UINT64_C(3))	       /* ABI 4: bind and connect TCP, none allowed */
-#define LANDLOCK_SCOPE_ALL (UINT64_C(3))       /* ABI 6: abstract sockets, signals */
+#define LANDLOCK_REFER (UINT64_C(1) << 13)	/* ABI 2 */
+#define LANDLOCK_TRUNCATE (UINT64_C(1) << 14)	/* ABI 3 */
+#define LANDLOCK_IOCTL_DEV (UINT64_C(1) << 15)	/* ABI 5 */
+#define LANDLOCK_BIND_TCP (UINT64_C(1) << 0)	/* ABI 4 */
+#define LANDLOCK_CONNECT_TCP (UINT64_C(1) << 1) /* ABI 4 */
+#define LANDLOCK_SCOPE_ALL (UINT64_C(3))	/* ABI 6: abstract sockets, signals */
 
 static int step_descriptors(struct setup *setup, struct error **error)
 {
@@ -46,7 +47,6 @@ static int step_descriptors(struct setup *setup, struct error **error)
 	}
 	if (setup->control_fd < 10)
 		setup->control_fd = fcntl(setup->control_fd, F_DUPFD_CLOEXEC, 10);
-	setup->exec_fd = spec->exec_fd;
 	if (setup->exec_fd >= 0 && setup->exec_fd < 10)
 		setup->exec_fd = fcntl(setup->exec_fd, F_DUPFD_CLOEXEC, 10);
 	if (spec->exec_fd >= 0 && setup->exec_fd < 0)
@@ -69,6 +69,9 @@ static int set_limit(__rlimit_resource_t resource, uint64_t value, struct error 
 	if (limit.rlim_max == RLIM_INFINITY || value < limit.rlim_max)
 		limit.rlim_max = value;
 	limit.rlim_cur = limit.rlim_max;
+	/* A second for SIGXCPU, which says why, before SIGKILL, which could be anybody's. */
+	if (resource == RLIMIT_CPU && limit.rlim_cur > 1)
+		limit.rlim_cur--;
 	if (setrlimit(resource, &limit) < 0)
 		return error_set_errno(error, errno, "setrlimit");
 	return 0;
@@ -85,7 +88,7 @@ static int step_limits(struct setup *setup, struct error **error)
 		{ RLIMIT_NPROC, setup->limits.processes },
 		{ RLIMIT_NOFILE, setup->limits.open_files },
 		{ RLIMIT_FSIZE, setup->limits.file_bytes },
-		{ RLIMIT_CPU, setup->limits.cpu_seconds },
+		{ RLIMIT_CPU, setup->limits.cpu_seconds + 1 },
 		{ RLIMIT_AS, setup->limits.memory_bytes },
 		/* Not 0: with 0 a crash still runs a piped core handler of the host, as root. */
 		{ RLIMIT_CORE, 1 },
@@ -130,7 +133,8 @@ static int step_landlock(struct setup *setup, struct error **error)
 		return 1;
 	attributes.files |= (abi >= 2 ? LANDLOCK_REFER : 0) | (abi >= 3 ? LANDLOCK_TRUNCATE : 0) |
 			    (abi >= 5 ? LANDLOCK_IOCTL_DEV : 0);
-	attributes.network = abi >= 4 ? LANDLOCK_NET : 0;
+	if (abi >= 4)
+		attributes.network = LANDLOCK_BIND_TCP | (spec->network ? 0 : LANDLOCK_CONNECT_TCP);
 	attributes.scoped = abi >= 6 ? LANDLOCK_SCOPE_ALL : 0;
 	/* The kernel takes a longer struct if what it does not know is zero. */
 	fd = sys_landlock_create_ruleset(&attributes, sizeof(attributes));
@@ -216,12 +220,13 @@ static int step_seccomp(struct setup *setup, struct error **error)
 const struct setup_step payload_steps[] = {
 	{ "clean descriptors", "input from /dev/null, output to a pipe, nothing else",
 	  step_descriptors, NULL },
-	{ "limits", "processes, open files, file size, CPU, memory, no core dump", step_limits,
-	  NULL },
 	{ "landlock", "a second lock on files, TCP, abstract sockets and signals", step_landlock,
 	  "this kernel has no Landlock" },
 	{ "walls verified", "each was looked at from inside before anything foreign ran",
 	  step_look_around, NULL },
+	/* Behind all that allocates: the limit of memory would end a set-up under ASan. */
+	{ "limits", "processes, open files, file size, CPU, memory, no core dump", step_limits,
+	  NULL },
 	{ "ready", NULL, step_report_ready, NULL },
 	{ "system call filter", "what a build does not need cannot be asked of the kernel",
 	  step_seccomp, NULL },

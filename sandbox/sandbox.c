@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "lib/base/files.h"
+#include "sandbox/disk.h"
 #include "sandbox/setup.h"
 
 #define TICK_MILLISECONDS 100
@@ -119,9 +120,16 @@ static void check_scratch(struct run *run)
 {
 	for (size_t i = 0; i < run->spec->tree_count; i++) {
 		struct statfs status;
+		char limit[64];
 
-		if (run->result->tree_fds[i] < 0 || !run->spec->trees[i].writable ||
-		    fstatfs(run->result->tree_fds[i], &status) < 0)
+		if (run->result->tree_fds[i] < 0)
+			continue;
+		if (run->spec->trees[i].place) {
+			if (disk_is_full(run->result->tree_fds[i], limit, sizeof(limit)))
+				hit_limit(run, "%s", limit);
+			continue;
+		}
+		if (!run->spec->trees[i].writable || fstatfs(run->result->tree_fds[i], &status) < 0)
 			continue;
 		/* tmpfs hands out whole folios: near the end is the end. */
 		if (status.f_bfree * 256 < status.f_blocks || status.f_ffree == 0)
@@ -180,8 +188,32 @@ static void take_pid(struct run *run, const struct message *message)
 	memcpy(&pid, message->payload, sizeof(pid));
 	run->init = pid;
 	run->fds[WATCH_DEATH] = pidfd_open(pid, 0);
-	if (run->fds[WATCH_DEATH] < 0)
+	if (run->fds[WATCH_DEATH] < 0) {
 		(void)error_set_errno(&run->failure, errno, "pidfd of the sandbox");
+		run->lifeline_fd = close_fd(run->lifeline_fd);
+	}
+}
+
+static void take_trees(struct run *run, struct message *message)
+{
+	uint32_t first;
+
+	if (message->length != sizeof(first))
+		return;
+	memcpy(&first, message->payload, sizeof(first));
+	for (size_t i = 0; i < message->fd_count && first + i < SANDBOX_TREES; i++)
+		run->result->tree_fds[first + i] = TAKE_FD(message->fds[i]);
+}
+
+static void take_limit(struct run *run, const struct message *message)
+{
+	char limit[sizeof(run->result->limit)];
+
+	if (message->length != sizeof(limit))
+		return;
+	memcpy(limit, message->payload, sizeof(limit));
+	limit[sizeof(limit) - 1] = '\0';
+	hit_limit(run, "%s", limit);
 }
 
 static void take_exit(struct run *run, const struct message *message)
@@ -221,8 +253,10 @@ static bool read_control(struct run *run)
 		take_pid(run, &message);
 		break;
 	case SETUP_TREES:
-		for (size_t i = 0; i < message.fd_count && i < SANDBOX_TREES; i++)
-			run->result->tree_fds[i] = TAKE_FD(message.fds[i]);
+		take_trees(run, &message);
+		break;
+	case SETUP_LIMIT:
+		take_limit(run, &message);
 		break;
 	case SETUP_READY:
 		if (message.length == sizeof(run->setup.active))
@@ -286,6 +320,15 @@ static void watch(struct run *run)
 	}
 }
 
+/* Who measures trees on disk has nothing to measure any more. */
+static void stop_helper(struct run *run)
+{
+	if (!run->setup.disk)
+		return;
+	run->lifeline_fd = close_fd(run->lifeline_fd);
+	(void)kill(run->helper, SIGKILL);
+}
+
 /* What was still in the pipes when the last process died. */
 static void drain(struct run *run)
 {
@@ -338,30 +381,37 @@ static void collect_status(struct run *run)
 			  (unsigned long long)(limits->file_bytes >> 20));
 }
 
+static void add_layer(struct sandbox_result *result, const char *name, const char *reason,
+		      const char *absent_because)
+{
+	if (result->layer_count < ARRAY_SIZE(result->layers))
+		result->layers[result->layer_count++] =
+			(struct sandbox_layer){ .name = name,
+						.reason = reason,
+						.active = !absent_because,
+						.absent_because = absent_because };
+}
+
 static void list_layers(struct run *run)
 {
 	struct sandbox_result *result = run->result;
 	const size_t total = setup_step_count + payload_step_count;
 
-	result->layers[result->layer_count++] = (struct sandbox_layer){
-		.name = "namespaces",
-		.reason = "user, mount, pid, net (no interface up), ipc, uts, cgroup of its own",
-		.active = true,
-	};
-	for (size_t i = 0; i < total && result->layer_count < ARRAY_SIZE(result->layers); i++) {
+	add_layer(result, "namespaces", "user, mount, pid, ipc, uts, cgroup of its own", NULL);
+	add_layer(result, "no network", "a network namespace of its own, no interface up",
+		  run->spec->network ? "the profile asked for the network" : NULL);
+	add_layer(result, "exact scratch limit", "the kernel refuses what is too much",
+		  run->setup.disk ? "scratch is on disk, where a watchdog measures it" : NULL);
+	for (size_t i = 0; i < total; i++) {
 		const struct setup_step *step = i < setup_step_count
 							? &setup_steps[i]
 							: &payload_steps[i - setup_step_count];
-		bool active = run->setup.active >> i & 1;
 
-		if (!step->reason)
-			continue;
-		result->layers[result->layer_count++] =
-			(struct sandbox_layer){ .name = step->name,
-						.reason = step->reason,
-						.active = active,
-						.absent_because =
-							active ? NULL : step->absent_because };
+		if (step->reason)
+			add_layer(result, step->name, step->reason,
+				  run->setup.active >> i & 1 ? NULL
+				  : run->ready		     ? step->absent_because
+							     : "the set-up was stopped");
 	}
 }
 
@@ -462,9 +512,12 @@ static int start_and_watch(struct run *run, struct error **error)
 	if (r == 0)
 		r = resolve_sources(run, error);
 	if (r == 0)
+		r = disk_new(run->spec, &run->result->disk, error);
+	if (r == 0)
 		r = open_channels(run, error);
 	if (r < 0)
 		return r;
+	run->setup.disk = run->result->disk;
 	run->start = run->last_output = now_milliseconds();
 	run->helper = fork();
 	if (run->helper < 0)
@@ -476,6 +529,7 @@ static int start_and_watch(struct run *run, struct error **error)
 	}
 	close_child_ends(run);
 	watch(run);
+	stop_helper(run);
 	drain(run);
 	collect_status(run);
 	if (run->failure && !run->killed) {
@@ -504,6 +558,7 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *ret_resu
 				    .lifeline_fd = -1,
 				    .output_fd = -1,
 				    .report_fd = -1,
+				    .exec_fd = -1,
 				    .root_fd = -1 };
 	for (size_t i = 0; i < WATCH_COUNT; i++)
 		run.fds[i] = -1;
@@ -526,9 +581,13 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *ret_resu
 void sandbox_result_clear(struct sandbox_result *result)
 {
 	text_clear(&result->report);
+	/* First: the descriptors hold the locks that keep other sandboxes from removing as well. */
+	(void)disk_remove(result->disk);
 	for (size_t i = 0; i < SANDBOX_TREES; i++)
-		result->tree_fds[i] = close_fd(result->tree_fds[i]);
-	*result = (struct sandbox_result){ .tree_fds = { -1, -1, -1, -1 } };
+		(void)close_fd(result->tree_fds[i]);
+	*result = (struct sandbox_result){ 0 };
+	for (size_t i = 0; i < SANDBOX_TREES; i++)
+		result->tree_fds[i] = -1;
 }
 
 char *sandbox_result_describe(const struct sandbox_result *result)

@@ -18,7 +18,7 @@
 #include "sandbox/seccomp.h"
 
 #define SANDBOX_EXIT_CODE 30 /* error_code() of "the sandbox could not be made" */
-#define SANDBOX_TREES 4
+#define SANDBOX_TREES 6
 
 /* A host path shown at a path of the sandbox: nosuid, nodev, recursive, read-only unless writable.
  */
@@ -31,11 +31,19 @@ struct sandbox_mount {
 	bool vouched;
 };
 
-/* A private directory on its own size-limited tmpfs, owned by the payload. */
+/* A private directory on its own size-limited tmpfs, or on disk, owned by the payload. */
 struct sandbox_tree {
 	const char *path; /* absolute, in the sandbox */
 	bool writable;	  /* false: read-only once filled */
 	uint64_t bytes;	  /* size limit; 0: limits.scratch_bytes */
+	/*
+	 * A directory of the host, used for nothing else, in which this tree is made and from which
+	 * it is gone after sandbox_result_clear(); what a killed caller left there is removed by
+	 * the next sandbox that uses it. It must belong to the payload's uid and be closed to all
+	 * others (0700). A watchdog holds the size limit, approximately, and stops what leaves less
+	 * than 1 GiB or a twentieth of the disk free. NULL: tmpfs.
+	 */
+	const char *place;
 	/* Fills it before any foreign code runs; called in the sandbox's own trusted set-up. May be
 	 * NULL. */
 	int (*fill)(void *context, int directory_fd, struct error **error);
@@ -73,6 +81,8 @@ struct sandbox_spec {
 	size_t tree_count; /* at most SANDBOX_TREES */
 	const struct sandbox_symlink *symlinks;
 	size_t symlink_count;
+	/* Stay in the host's network; seccomp must then allow its sockets. Not hermetic. */
+	bool network;
 	bool toolchain_only; /* hide /usr/src and /usr/lib/modules of the host (builds); else as
 				they are */
 	struct sandbox_limits limits;
@@ -118,6 +128,7 @@ struct sandbox_result {
 	uint64_t output_bytes;
 	struct text report;	     /* what came through fd 3 */
 	int tree_fds[SANDBOX_TREES]; /* the trees, readable until closed; -1 where there is none */
+	struct sandbox_disk *disk;   /* what sandbox_result_clear() removes; NULL: nothing */
 	struct sandbox_layer layers[32];
 	size_t layer_count;
 };

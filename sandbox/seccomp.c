@@ -9,9 +9,12 @@
 #include <asm/ioctls.h>
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/netlink.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <string.h>
@@ -54,6 +57,13 @@ static const struct {
 	CONSTANT(FIONREAD),	     CONSTANT(FIONBIO),		 CONSTANT(FIOCLEX),
 	CONSTANT(FIONCLEX),	     CONSTANT(AF_UNIX),		 CONSTANT(SOCK_DGRAM),
 	CONSTANT(F_SETLEASE),	     CONSTANT(F_NOTIFY),	 CONSTANT(RLIMIT_CORE),
+	CONSTANT(AF_INET),	     CONSTANT(AF_INET6),	 CONSTANT(AF_NETLINK),
+	CONSTANT(IPPROTO_TCP),	     CONSTANT(IPPROTO_UDP),	 CONSTANT(NETLINK_ROUTE),
+	CONSTANT(SOL_SOCKET),	     CONSTANT(SO_KEEPALIVE),	 CONSTANT(SO_RCVTIMEO),
+	CONSTANT(SO_SNDTIMEO),	     CONSTANT(SO_RCVBUF),	 CONSTANT(SO_SNDBUF),
+	CONSTANT(TCP_NODELAY),	     CONSTANT(TCP_KEEPIDLE),	 CONSTANT(TCP_KEEPINTVL),
+	CONSTANT(TCP_KEEPCNT),	     CONSTANT(SOL_IP),		 CONSTANT(IP_RECVERR),
+	CONSTANT(SOL_IPV6),	     CONSTANT(IPV6_RECVERR),
 };
 
 struct reader {
@@ -61,6 +71,7 @@ struct reader {
 	size_t line;
 	char *tokens[SECCOMP_TOKENS];
 	size_t token_count;
+	bool extending; /* we are in the text of the policy that is extended */
 	struct seccomp_policy *policy;
 };
 
@@ -161,6 +172,8 @@ static int add_rule(struct reader *reader, const char *name, const struct seccom
 	if (number < 0 || number >= SECCOMP_SYSCALLS)
 		return 0; /* of another architecture */
 	call = &reader->policy->calls[number];
+	if (call->final)
+		return 0;
 	if (call->rule_count > 0 && call->rules[call->rule_count - 1].condition_count == 0)
 		return complain(reader, error, "already decided without condition:", name);
 	rules = reallocarray(call->rules, call->rule_count + 1, sizeof(*rules));
@@ -171,12 +184,32 @@ static int add_rule(struct reader *reader, const char *name, const struct seccom
 	return 0;
 }
 
+/* What follows is the text of another policy, in which lines count anew. */
+static int begin_extended(struct reader *reader, struct error **error)
+{
+	if (reader->token_count != 2 || reader->extending)
+		return complain(reader, error, "expected one 'extend FILE' instead of",
+				reader->tokens[reader->token_count - 1]);
+	for (size_t i = 0; i < SECCOMP_SYSCALLS; i++) {
+		struct seccomp_call *call = &reader->policy->calls[i];
+
+		call->final = call->rule_count > 0 &&
+			      call->rules[call->rule_count - 1].condition_count == 0;
+	}
+	reader->extending = true;
+	reader->name = reader->tokens[1];
+	reader->line = 0;
+	return 0;
+}
+
 static int parse_line(struct reader *reader, struct error **error)
 {
 	struct seccomp_rule rule = { 0 };
 	const char *verb = reader->tokens[0];
 	int r;
 
+	if (string_equal(verb, "extend"))
+		return begin_extended(reader, error);
 	if (string_equal(verb, "allow"))
 		rule.action = SECCOMP_RET_ALLOW;
 	else if (string_equal(verb, "refuse"))
@@ -187,6 +220,7 @@ static int parse_line(struct reader *reader, struct error **error)
 		return complain(reader, error, "unknown action", verb);
 	if (reader->token_count < 2)
 		return complain(reader, error, "no system call behind", verb);
+	rule.file = reader->name;
 	rule.line = reader->line;
 	if (reader->token_count > 2 && string_equal(reader->tokens[2], "if")) {
 		for (size_t at = 3; at < reader->token_count; at += 4) {
@@ -247,6 +281,7 @@ static int check_last_rule(struct reader *reader, size_t number, struct error **
 	if (call->rule_count == 0 || call->rules[call->rule_count - 1].condition_count == 0)
 		return 0;
 	name = seccomp_syscall_resolve_num_arch(seccomp_arch_native(), (int)number);
+	reader->name = call->rules[call->rule_count - 1].file;
 	reader->line = call->rules[call->rule_count - 1].line;
 	return complain(reader, error,
 			"the last line about a call must have no condition:", name ? name : "?");
@@ -259,6 +294,35 @@ static void policy_free(struct seccomp_policy *policy)
 	for (size_t i = 0; i < SECCOMP_SYSCALLS; i++)
 		free(policy->calls[i].rules);
 	free(policy);
+}
+
+int seccomp_extended(const char *text, size_t length, char **ret_name, struct error **error)
+{
+	static const char verb[] = "extend";
+	const char *name = NULL;
+	size_t name_length = 0;
+
+	for (const char *line = text, *next; line && !name; line = next) {
+		size_t left = length - (size_t)(line - text);
+		const char *end = memchr(line, '\n', left);
+		size_t line_length = end ? (size_t)(end - line) : left;
+
+		next = end ? end + 1 : NULL;
+		if (line_length < sizeof(verb) || memcmp(line, verb, sizeof(verb) - 1) != 0 ||
+		    line[sizeof(verb) - 1] != ' ')
+			continue;
+		name = line + sizeof(verb);
+		name_length = line_length - sizeof(verb);
+	}
+	*ret_name = name ? strndup(name, name_length) : NULL;
+	if (!name)
+		return 0;
+	if (!*ret_name)
+		return error_set_errno(error, ENOMEM, "policy");
+	if (name_is_safe(*ret_name))
+		return 0;
+	free(TAKE_PTR(*ret_name));
+	return error_set(error, EINVAL, "'extend' must be followed by the name of a policy");
 }
 
 int seccomp_compile(const char *name, const char *text, size_t length,
@@ -282,6 +346,8 @@ int seccomp_compile(const char *name, const char *text, size_t length,
 		return error_set_errno(error, ENOMEM, "%s", name);
 	}
 	r = parse_text(&reader, copy, error);
+	if (r == 0 && reader.extending && reader.line <= 1)
+		r = complain(&reader, error, "nothing follows of the extended policy", reader.name);
 	for (size_t i = 0; r == 0 && i < SECCOMP_SYSCALLS; i++)
 		r = check_last_rule(&reader, i, error);
 	if (r == 0)

@@ -16,6 +16,12 @@ struct seccomp_program {
 	unsigned short count;
 };
 
+/*
+ * The policy that this one extends by its last line: that one's text belongs behind it before it is
+ * compiled. *ret_name is NULL where there is none.
+ */
+int seccomp_extended(const char *text, size_t length, char **ret_name,
+		     struct error **error) must_check;
 /* Compiles a policy's text; name is for messages ("build.seccomp:12: unknown system call 'x'"). */
 int seccomp_compile(const char *name, const char *text, size_t length,
 		    struct seccomp_program *ret_program, struct error **error) must_check;

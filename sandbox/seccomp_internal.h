@@ -3,6 +3,7 @@
 #ifndef KMODBOX_SANDBOX_SECCOMP_INTERNAL_H
 #define KMODBOX_SANDBOX_SECCOMP_INTERNAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,12 +29,14 @@ struct seccomp_rule {
 	uint32_t action; /* SECCOMP_RET_* */
 	struct seccomp_condition conditions[SECCOMP_CONDITIONS];
 	size_t condition_count;
-	size_t line; /* of the text, for messages */
+	const char *file; /* where it stands, for messages */
+	size_t line;
 };
 
 struct seccomp_call {
 	struct seccomp_rule *rules; /* owned, in order; the last is unconditional; NULL: unknown */
 	size_t rule_count;
+	bool final; /* decided by who extends: the extended policy's lines are not for it */
 };
 
 struct seccomp_policy {

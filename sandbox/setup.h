@@ -16,10 +16,11 @@
 /* Child to parent, over one SOCK_SEQPACKET pair that the payload never holds. */
 enum setup_message {
 	SETUP_PID = MESSAGE_FIRST_REQUEST, /* int32_t: pid 1 as its parent sees it */
-	SETUP_TREES,			   /* fds of all trees, in order */
+	SETUP_TREES, /* uint32_t: the first one's index; fds of trees, in order */
 	SETUP_READY, /* uint64_t: bit per step that is active; foreign code is next */
 	SETUP_ERROR, /* struct message_error */
 	SETUP_EXIT,  /* struct setup_exit: how the payload ended */
+	SETUP_LIMIT, /* text of sandbox_result.limit: a tree on disk is too large */
 };
 
 struct setup_exit {
@@ -31,11 +32,12 @@ struct setup {
 	const struct sandbox_spec *spec;
 	struct sandbox_limits limits; /* without zeros */
 	char **sources; /* of spec->mounts, resolved by the parent: no links in them */
+	const struct sandbox_disk *disk; /* NULL: no tree is on disk */
 	int control_fd;
 	int lifeline_fd; /* its end means the parent is gone */
 	int output_fd;
 	int report_fd; /* fd 3 of the payload, or -1 */
-	int exec_fd;   /* the spec's, moved out of the way of fds 0 to 3 */
+	int exec_fd;   /* the spec's, through a read-only mount */
 	int root_fd;   /* the new root, until pivot_root */
 	int tree_fds[SANDBOX_TREES];
 	uint64_t active; /* bit per step */
@@ -64,6 +66,10 @@ int setup_run(const struct setup_step *steps, size_t count, unsigned first_bit, 
 _Noreturn void setup_child(struct setup *setup);
 /* The payload: last steps, then exec. No return. */
 _Noreturn void payload_start(struct setup *setup);
+/* Started by root: makes this process the slot's uid, with every capability over what that owns. */
+int setup_join_slot(int userns_fd, struct error **error) must_check;
+/* Closes all descriptors but these (-1 among them counts as none). */
+int setup_close_others(const int *kept, size_t count, struct error **error) must_check;
 /* Sends SETUP_ERROR and ends the process. */
 _Noreturn void setup_fail(struct setup *setup, struct error *error);
 
@@ -82,6 +88,7 @@ int view_mount_proc(struct setup *setup, struct error **error);
 int view_mount_tmp(struct setup *setup, struct error **error);
 int view_show_mounts(struct setup *setup, struct error **error);
 int view_fill_trees(struct setup *setup, struct error **error);
+int view_protect_program(struct setup *setup, struct error **error);
 int view_seal_root(struct setup *setup, struct error **error);
 int view_enter_root(struct setup *setup, struct error **error);
 

@@ -21,6 +21,7 @@
 
 #include "lib/base/files.h"
 #include "lib/base/syscalls.h"
+#include "sandbox/disk.h"
 #include "sandbox/setup.h"
 
 _Noreturn void setup_fail(struct setup *setup, struct error *error)
@@ -96,19 +97,14 @@ static int step_new_session(struct setup *setup, struct error **error)
 	return 0;
 }
 
-/* Everything inherited goes, but for the few descriptors that the payload or its report need. */
-static int step_close_descriptors(struct setup *setup, struct error **error)
+int setup_close_others(const int *kept, size_t count, struct error **error)
 {
-	const int kept[] = { setup->control_fd,		 setup->lifeline_fd,
-			     setup->output_fd,		 setup->report_fd,
-			     setup->spec->exec_fd,	 setup->spec->input_file_fd,
-			     setup->spec->output_file_fd };
 	unsigned first = 0;
 
 	for (;;) {
 		unsigned next = ~0U;
 
-		for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		for (size_t i = 0; i < count; i++) {
 			if (kept[i] >= 0 && (unsigned)kept[i] >= first && (unsigned)kept[i] < next)
 				next = (unsigned)kept[i];
 		}
@@ -120,11 +116,29 @@ static int step_close_descriptors(struct setup *setup, struct error **error)
 	}
 }
 
+/* Everything inherited goes, but for the few descriptors that the payload or its report need. */
+static int step_close_descriptors(struct setup *setup, struct error **error)
+{
+	const int kept[] = {
+		setup->control_fd,	    setup->lifeline_fd, setup->output_fd,
+		setup->report_fd,	    setup->exec_fd,	setup->spec->input_file_fd,
+		setup->spec->output_file_fd
+	};
+
+	return setup_close_others(kept, ARRAY_SIZE(kept), error);
+}
+
 static int step_send_trees(struct setup *setup, struct error **error)
 {
-	int r = message_send(setup->control_fd, SETUP_TREES, NULL, 0, setup->tree_fds,
-			     setup->spec->tree_count, error);
+	const uint32_t total = (uint32_t)setup->spec->tree_count;
+	int r = 0;
 
+	for (uint32_t i = 0; r == 0 && i < total; i += MESSAGE_FDS) {
+		uint32_t count = total - i < MESSAGE_FDS ? total - i : MESSAGE_FDS;
+
+		r = message_send(setup->control_fd, SETUP_TREES, &i, sizeof(i), setup->tree_fds + i,
+				 count, error);
+	}
 	for (size_t i = 0; i < SANDBOX_TREES; i++)
 		setup->tree_fds[i] = close_fd(setup->tree_fds[i]);
 	return r;
@@ -183,8 +197,9 @@ const struct setup_step setup_steps[] = {
 	{ "private /tmp", "shared with nobody, limited in size", view_mount_tmp, NULL },
 	{ "named mounts", "headers and what the caller named, nosuid, nodev", view_show_mounts,
 	  NULL },
-	{ "private scratch", "a copy of the source on a size-limited tmpfs", view_fill_trees,
-	  NULL },
+	{ "private scratch", "a copy of the source, limited in size", view_fill_trees, NULL },
+	{ "read-only program", "what runs cannot be written through /proc/self/exe (CVE-2019-5736)",
+	  view_protect_program, NULL },
 	{ "read-only root", "only scratch and /tmp can be written", view_seal_root, NULL },
 	{ "pivot_root", "the host's tree is gone, not hidden", view_enter_root, NULL },
 	{ "host name", "the host's name does not enter a build", step_name_host, NULL },
@@ -297,8 +312,7 @@ static int make_user_namespace(struct error **error)
 	return r;
 }
 
-/* Started by root: the slot's namespace was made while there was root to make it. */
-static int join_slot(int userns_fd, struct error **error)
+int setup_join_slot(int userns_fd, struct error **error)
 {
 	if (geteuid() == 0 && setgroups(0, NULL) < 0)
 		return error_set_errno(error, errno, "setgroups");
@@ -320,13 +334,13 @@ _Noreturn void setup_child(struct setup *setup)
 	for (int number = 1; number < NSIG; number++)
 		(void)sigaction(number, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 
-	r = setup->spec->userns_fd >= 0 ? join_slot(setup->spec->userns_fd, &error)
+	r = setup->spec->userns_fd >= 0 ? setup_join_slot(setup->spec->userns_fd, &error)
 					: make_user_namespace(&error);
 	if (r < 0)
 		setup_fail(setup, error);
 	/* CLONE_PARENT: pid 1 is the caller's own child, who can wait for it and hold its pidfd. */
-	pid = sys_clone3(CLONE_PARENT | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
-				 CLONE_NEWUTS | CLONE_NEWCGROUP,
+	pid = sys_clone3(CLONE_PARENT | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+				 CLONE_NEWCGROUP | (setup->spec->network ? 0 : CLONE_NEWNET),
 			 0, NULL);
 	if (pid == 0)
 		become_init(setup);
@@ -337,5 +351,7 @@ _Noreturn void setup_child(struct setup *setup)
 	}
 	message = pid;
 	r = message_send(setup->control_fd, SETUP_PID, &message, sizeof(message), NULL, 0, &error);
+	if (r == 0 && setup->disk)
+		disk_watch(setup);
 	_exit(r < 0 ? 127 : 0);
 }

@@ -15,11 +15,13 @@
 
 #include "lib/base/files.h"
 #include "lib/base/syscalls.h"
+#include "sandbox/disk.h"
 #include "sandbox/mounts.h"
 #include "sandbox/setup.h"
 
 #define VIEW_ROOT_BYTES (UINT64_C(1) << 20)
 #define VIEW_ROOT_INODES 4096
+#define VIEW_ETC_BYTES 65536 /* of one file of the host */
 /* Host directories that are replaced where only the toolchain may be seen. */
 static const char *const hidden_directories[] = { "/usr/src", "/usr/lib/modules" };
 
@@ -125,6 +127,26 @@ static int show(const struct setup *setup, const char *source, const char *targe
 		return error_context(error, "showing %s", source);
 	r = mounts_attach(mount_fd, setup->root_fd, target + 1, error);
 	return r < 0 ? error_context(error, "showing %s", source) : 0;
+}
+
+/*
+ * Where a mount of the spec goes: a target like "/lib" that is a link of the fresh root means what
+ * that leads to. NULL: memory is out.
+ */
+static char *follow_top_link(const struct setup *setup, const char *target)
+{
+	char link[PATH_MAX];
+	const char *relative = link;
+	ssize_t length = -1;
+
+	if (!strchr(target + 1, '/'))
+		length = readlinkat(setup->root_fd, target + 1, link, sizeof(link) - 1);
+	if (length <= 0)
+		return strdup(target);
+	link[length] = '\0';
+	relative += link[0] == '/';
+	return path_is_safe(relative, strlen(relative)) ? format_string("/%s", relative)
+							: strdup(target);
 }
 
 int view_attach_root(struct setup *setup, struct error **error)
@@ -293,25 +315,69 @@ int view_show_system(struct setup *setup, struct error **error)
 	return r;
 }
 
+/* A file of the host's /etc as it is now, links followed: resolv.conf often leads into /run. */
+static int copy_etc_file(const struct setup *setup, const char *path, struct error **error)
+{
+	cleanup_free char *host_path = format_string("/%s", path);
+	cleanup_text struct text content = { 0 };
+	cleanup_close int fd = -1;
+	int r;
+
+	if (!host_path)
+		return error_set_errno(error, ENOMEM, "/%s", path);
+	fd = open(host_path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : error_set_errno(error, errno, "%s", host_path);
+	r = read_fd(fd, VIEW_ETC_BYTES, &content, error);
+	return r < 0 ? error_context(error, "%s", host_path)
+		     : write_etc_file(setup, path, content.length ? content.data : "", error);
+}
+
+/* What names and certificates are looked up with. (What Debian links into /usr is seen there.) */
+static int show_network_etc(const struct setup *setup, struct error **error)
+{
+	static const char *const files[] = { "etc/resolv.conf", "etc/hosts", "etc/nsswitch.conf" };
+	static const char *const directories[] = { "/etc/ssl/certs", "/etc/pki/ca-trust",
+						   "/etc/ca-certificates" };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++)
+		r = copy_etc_file(setup, files[i], error);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(directories); i++) {
+		cleanup_free char *resolved = realpath(directories[i], NULL);
+
+		if (resolved)
+			r = show(setup, resolved, directories[i], false, error);
+	}
+	return r;
+}
+
 int view_write_etc(struct setup *setup, struct error **error)
 {
 	static const struct {
 		const char *path;
 		const char *text;
+		bool without_network; /* else the host's own is shown */
 	} files[] = {
-		{ "etc/passwd", "root:x:0:0:root:/tmp:/bin/sh\n"
-				"nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n" },
-		{ "etc/group", "root:x:0:\nnogroup:x:65534:\n" },
-		{ "etc/hosts", "127.0.0.1 localhost\n::1 localhost\n" },
-		{ "etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n" },
+		{ "etc/passwd",
+		  "root:x:0:0:root:/tmp:/bin/sh\n"
+		  "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+		  false },
+		{ "etc/group", "root:x:0:\nnogroup:x:65534:\n", false },
+		{ "etc/hosts", "127.0.0.1 localhost\n::1 localhost\n", true },
+		{ "etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n", true },
 	};
 	/* cc, c++ and awk live behind links in alternatives; the loader wants its cache. */
 	static const char *const shown[] = { "/etc/alternatives", "/etc/ld.so.cache" };
 	struct stat status;
 	int r = make_path(setup, "etc", error);
 
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++)
-		r = write_etc_file(setup, files[i].path, files[i].text, error);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++) {
+		if (!setup->spec->network || !files[i].without_network)
+			r = write_etc_file(setup, files[i].path, files[i].text, error);
+	}
+	if (r == 0 && setup->spec->network)
+		r = show_network_etc(setup, error);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(shown); i++) {
 		if (lstat(shown[i], &status) == 0)
 			r = show(setup, shown[i], shown[i], false, error);
@@ -411,8 +477,10 @@ int view_show_mounts(struct setup *setup, struct error **error)
 
 	for (size_t i = 0; r == 0 && i < spec->mount_count; i++) {
 		const struct sandbox_mount *mount = &spec->mounts[i];
+		cleanup_free char *target = follow_top_link(setup, mount->target);
 
-		r = show(setup, setup->sources[i], mount->target, mount->writable, error);
+		r = target ? show(setup, setup->sources[i], target, mount->writable, error)
+			   : error_set_errno(error, ENOMEM, "%s", mount->target);
 	}
 	for (size_t i = 0; r == 0 && i < spec->symlink_count; i++) {
 		r = make_parents(setup, spec->symlinks[i].path, error);
@@ -423,6 +491,27 @@ int view_show_mounts(struct setup *setup, struct error **error)
 	return r;
 }
 
+static int new_tree(const struct setup *setup, size_t index, int *ret_mount_fd, int *ret_fd,
+		    struct error **error)
+{
+	const struct sandbox_tree *tree = &setup->spec->trees[index];
+	cleanup_close int mount_fd = -1;
+	int fd, r;
+
+	if (tree->place)
+		return disk_make_tree(setup->disk, index, ret_mount_fd, ret_fd, error);
+	r = mounts_new_tmpfs(tree->bytes ? tree->bytes : setup->limits.scratch_bytes,
+			     setup->limits.scratch_inodes, "0755", &mount_fd, error);
+	if (r < 0)
+		return r;
+	fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set_errno(error, errno, "%s", tree->path);
+	*ret_mount_fd = TAKE_FD(mount_fd);
+	*ret_fd = fd;
+	return 0;
+}
+
 static int fill_tree(struct setup *setup, size_t index, struct error **error)
 {
 	const struct sandbox_tree *tree = &setup->spec->trees[index];
@@ -430,19 +519,13 @@ static int fill_tree(struct setup *setup, size_t index, struct error **error)
 	cleanup_close int fd = -1;
 	int r;
 
-	r = mounts_new_tmpfs(tree->bytes ? tree->bytes : setup->limits.scratch_bytes,
-			     setup->limits.scratch_inodes, "0755", &mount_fd, error);
+	r = new_tree(setup, index, &mount_fd, &fd, error);
+	if (r == 0)
+		r = make_mount_point(setup, tree->path, true, error);
+	if (r == 0)
+		r = mounts_attach(mount_fd, setup->root_fd, tree->path + 1, error);
 	if (r < 0)
 		return r;
-	r = make_mount_point(setup, tree->path, true, error);
-	if (r < 0)
-		return r;
-	r = mounts_attach(mount_fd, setup->root_fd, tree->path + 1, error);
-	if (r < 0)
-		return r;
-	fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return error_set_errno(error, errno, "%s", tree->path);
 	r = tree->fill ? tree->fill(tree->context, fd, error) : 0;
 	if (r < 0)
 		return error_context(error, "filling %s", tree->path);
@@ -462,6 +545,50 @@ int view_fill_trees(struct setup *setup, struct error **error)
 	for (size_t i = 0; r == 0 && i < setup->spec->tree_count; i++)
 		r = fill_tree(setup, i, error);
 	return r;
+}
+
+/* Does path, in our own mount namespace, name what is open here? */
+static bool opens_as(const char *path, const struct stat *wanted, int *ret_fd)
+{
+	cleanup_close int fd = -1;
+	struct stat status;
+
+	if (open_host(path, &fd, NULL) < 0 || fstat(fd, &status) < 0 ||
+	    status.st_dev != wanted->st_dev || status.st_ino != wanted->st_ino)
+		return false;
+	*ret_fd = TAKE_FD(fd);
+	return true;
+}
+
+/*
+ * Only what our own mount namespace can name can be mounted anew. What cannot be named from here,
+ * behind root's private directories, must belong to somebody whom the payload cannot be.
+ */
+int view_protect_program(struct setup *setup, struct error **error)
+{
+	const int given_fd = setup->spec->exec_fd;
+	cleanup_free char *link = format_string("/proc/self/fd/%d", given_fd);
+	cleanup_close int fd = -1;
+	char path[PATH_MAX];
+	struct stat status;
+	ssize_t length;
+
+	if (given_fd < 0)
+		return 0;
+	length = link ? readlink(link, path, sizeof(path) - 1) : -1;
+	if (length < 0 || fstat(given_fd, &status) < 0)
+		return error_set_errno(error, errno, "%s", setup->spec->argv[0]);
+	path[length] = '\0';
+	if (opens_as(path, &status, &fd))
+		return mounts_clone(fd, false, &setup->exec_fd, error);
+	if (status.st_uid == geteuid() ||
+	    faccessat(given_fd, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) == 0)
+		return error_set(error, EACCES,
+				 "%s could be written to by what it runs: put it where it can be "
+				 "reached by its path",
+				 setup->spec->argv[0]);
+	setup->exec_fd = given_fd;
+	return 0;
 }
 
 static int seal_path(struct setup *setup, const char *path, struct error **error)

@@ -31,6 +31,8 @@ static void end_signing(struct signer *signer)
 	free(signer->results);
 	signer->results = NULL;
 	approval_clear(&signer->approval);
+	text_clear(&signer->imports);
+	signer->dependencies = 0;
 	signer->begin = (struct signer_begin){ 0 };
 	signer->kernel = NULL;
 	signer->received = signer->fetched = 0;
@@ -143,6 +145,102 @@ static int handle_begin(void *context, int socket, struct message *message, stru
 	return message_reply(socket, NULL, 0, NULL, 0, error);
 }
 
+/* Is this a file that we signed, for the kernel at hand, as it was then? */
+static int dependency_check(const struct signer *signer, const struct signer_file *file,
+			    const struct message *message, struct error **error)
+{
+	cleanup_ticket struct ticket ticket = { 0 };
+	uint8_t public[32];
+	struct digest digest;
+	size_t size = sizeof(public), ticket_size;
+	const uint8_t *bytes;
+	int r;
+
+	if (!MESSAGE_STRING_IS_VALID(file->name) || !name_is_safe(file->name))
+		return error_set(error, EINVAL, "the name of a dependency's file is not allowed");
+	if (EVP_PKEY_get_raw_public_key(signer->keys.ticket_key, public, &size) != 1)
+		return openssl_error(error, EIO, "the ticket key cannot be used");
+	r = memfd_map(message->fds[0], TICKET_MAXIMUM, &bytes, &ticket_size, error);
+	if (r < 0)
+		return r;
+	r = ticket_verify(bytes, ticket_size, public, &ticket, NULL);
+	memfd_unmap(bytes, ticket_size);
+	if (r < 0)
+		return error_refuse(error, EXIT_APPROVAL, -r,
+				    "the dependency %s was not signed here; build it with kmodbox "
+				    "first",
+				    file->name);
+	if (!string_equal(ticket.kernel, signer->begin.kernel) ||
+	    !string_equal(ticket.architecture, signer->begin.architecture))
+		return error_refuse(error, EXIT_APPROVAL, EPERM,
+				    "the dependency %s was built for %s (%s); build it with "
+				    "kmodbox for %s (%s) first",
+				    file->name, ticket.kernel, ticket.architecture,
+				    signer->begin.kernel, signer->begin.architecture);
+	r = digest_file(message->fds[1], &digest, error);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < ticket.file_count; i++)
+		if (string_equal(ticket.files[i].name, file->name) &&
+		    digest_equal(&ticket.files[i].digest, &digest))
+			return 0;
+	return error_refuse(error, EXIT_APPROVAL, EBADMSG,
+			    "the dependency %s is not a file that was signed for %s/%s; build that "
+			    "again with --force",
+			    file->name, ticket.module, ticket.version);
+}
+
+/* Its exports are read anew: a ticket says that a file was checked, not what is in it. */
+static int dependency_read(struct signer *signer, const char *name, int fd, struct error **error)
+{
+	const struct signer_kernel *kernel = signer->kernel;
+	cleanup_free char *stem = strndup(name, ticket_module_stem(name));
+	cleanup_close int symvers_fd = -1;
+	struct checker_verdict verdict;
+	struct checker_facts facts;
+	int r;
+
+	if (!stem)
+		return error_set(error, ENOMEM, "out of memory");
+	r = checker_facts_from_config(kernel->config.data, kernel->config.length, kernel->release,
+				      signer->begin.architecture, stem, &facts, error);
+	if (r < 0)
+		return r;
+	facts.purpose = CHECKER_EXPORTS;
+	r = memfd_from_bytes("symvers", kernel->symvers.data, kernel->symvers.length, &symvers_fd,
+			     error);
+	if (r == 0)
+		r = checker_run(signer->checker_fd, fd, symvers_fd, &facts, CHECKER_MILLISECONDS,
+				&verdict, &signer->imports, error);
+	if (r < 0)
+		return r;
+	if (verdict.outcome != CHECKER_WILL_LOAD)
+		return error_refuse(error, EXIT_WILL_NOT_LOAD, verdict.errnum,
+				    "the dependency %s cannot be used on %s: %.*s", name,
+				    kernel->release, (int)strcspn(verdict.text, "\n"),
+				    verdict.text);
+	if (signer->imports.length > CHECKER_SYMVERS_MAXIMUM)
+		return error_set(error, E2BIG, "the dependencies export too many symbols");
+	return 0;
+}
+
+static int handle_dependency(void *context, int socket, struct message *message,
+			     struct error **error)
+{
+	struct signer *signer = context;
+	struct signer_file file;
+	int r;
+
+	memcpy(&file, message->payload, sizeof(file));
+	if (signer->dependencies++ == TICKET_FILES)
+		r = error_set(error, E2BIG, "more than %u files of dependencies", TICKET_FILES);
+	else
+		r = dependency_check(signer, &file, message, error);
+	if (r == 0)
+		r = dependency_read(signer, file.name, message->fds[1], error);
+	return r < 0 ? refuse(signer, r, error) : message_reply(socket, NULL, 0, NULL, 0, error);
+}
+
 static int file_check(const struct signer *signer, const struct signer_file *file,
 		      struct ticket_file *ret_file, struct error **error)
 {
@@ -233,12 +331,13 @@ static int check_module(const struct signer *signer, struct signer_result *resul
  */
 static int check_modules(struct signer *signer, struct error **error)
 {
-	const struct text *symvers = &signer->kernel->symvers;
+	const struct text *symvers = &signer->kernel->symvers, *imports = &signer->imports;
 	const struct signer_result *failed;
 	cleanup_text struct text symbols = { 0 };
 	size_t known;
 
-	if (text_append(&symbols, symvers->data, symvers->length) < 0)
+	if (text_append(&symbols, symvers->data, symvers->length) < 0 ||
+	    text_append(&symbols, imports->data, imports->length) < 0)
 		return error_set(error, ENOMEM, "out of memory");
 	do {
 		cleanup_close int fd = -1;
@@ -403,6 +502,8 @@ static const struct message_rule rules[] = {
 	{ SIGNER_BEGIN, "begin", STATE_IDLE, sizeof(struct signer_begin), 0, 0, handle_begin },
 	{ SIGNER_FILE, "file", STATE_FILES, sizeof(struct signer_file), 1, CHECKER_MODULE_MAXIMUM,
 	  handle_file },
+	{ SIGNER_DEPENDENCY, "dependency", STATE_FILES, sizeof(struct signer_file), 2,
+	  CHECKER_MODULE_MAXIMUM, handle_dependency },
 	{ SIGNER_FINISH, "finish", STATE_FINISH, 0, 0, 0, handle_finish },
 	{ SIGNER_FETCH, "fetch", STATE_FETCH, sizeof(struct signer_fetch), 0, 0, handle_fetch },
 };

@@ -43,7 +43,9 @@ struct signer {
 	const char *hash; /* that this kernel can verify */
 	struct approval approval;
 	struct signer_result *results; /* begin.count of them */
-	uint32_t received;	       /* files */
+	struct text imports;   /* what its dependencies export, as lines of Module.symvers */
+	uint32_t dependencies; /* files of them */
+	uint32_t received;     /* files */
 	uint32_t fetched;
 	uint64_t bytes; /* of finished files, held in results */
 };

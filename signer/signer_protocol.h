@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the orchestrator may ask the signer, over lib/base/message. In order: one BEGIN, count
- * FILEs, one FINISH, count FETCHes; then the next BEGIN. Nothing is checked before all are there,
- * so files may use each other's exports whatever their order. A refusal ends that signing: BEGIN is
- * next. error_code(): 32 will not load, 33 signing failed, 36 no approval covers it or policy
- * objects.
+ * What the orchestrator may ask the signer, over lib/base/message. In order: one BEGIN, any number
+ * of DEPENDENCYs, count FILEs, one FINISH, count FETCHes; then the next BEGIN. Nothing is checked
+ * before all are there, so files may use each other's exports whatever their order. A refusal ends
+ * that signing: BEGIN is next. error_code(): 32 will not load, 33 signing failed, 36 no approval
+ * covers it or policy objects.
  */
 #ifndef KMODBOX_SIGNER_SIGNER_PROTOCOL_H
 #define KMODBOX_SIGNER_SIGNER_PROTOCOL_H
@@ -21,6 +21,12 @@ enum signer_request {
 	SIGNER_FINISH, /* nothing; reply: struct signer_ticket, 1 fd: the ticket */
 	SIGNER_FETCH,  /* struct signer_fetch; reply: struct signer_signed, 1 fd: signed, compressed
 			*/
+	/*
+	 * struct signer_file (name and built_name empty but for name: "compat_xtables.ko.xz"), 2
+	 * fds: the ticket of a build for the same kernel, and a file of it. Both were signed here:
+	 * only then may the files of this signing import what that module exports. Reply: nothing.
+	 */
+	SIGNER_DEPENDENCY,
 };
 
 struct signer_begin {

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Reading and writing approvals. Linked into the signer and the installer. The files are root's
- * own, yet read strictly: the one accepted form is what approval_format() writes, in that order.
+ * Writing approvals, and all that the installer asks of one: the source it names. Reading them, as
+ * the signer does, is in approval_read.c.
  */
 #include "lib/artifacts/approval.h"
 
-#include <fnmatch.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "lib/artifacts/exit_code.h"
 #include "lib/base/files.h"
-
-#define MAGIC "kmodbox-approval-"
-#define APPROVAL_MAXIMUM (1024u + TICKET_FILES * (TICKET_NAME + 8u))
 
 void approval_clear(struct approval *approval)
 {
@@ -21,7 +16,7 @@ void approval_clear(struct approval *approval)
 	*approval = (struct approval){ 0 };
 }
 
-static bool approval_is_valid(const struct approval *approval)
+bool approval_is_valid(const struct approval *approval)
 {
 	if (!name_is_safe(approval->module) || !name_is_safe(approval->version) ||
 	    !path_is_safe(approval->kernels, strlen(approval->kernels)) ||
@@ -37,137 +32,73 @@ static bool approval_is_valid(const struct approval *approval)
 	return true;
 }
 
+/* The lines down to the source's digest, which say what is approved. */
+static int append_head(struct text *text, const char *module, const char *version,
+		       const struct digest *source)
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	digest_to_hex(source, hex);
+	return text_append_format(text, APPROVAL_MAGIC "1\nmodule %s\nversion %s\nsource %s\n",
+				  module, version, hex);
+}
+
 int approval_format(const struct approval *approval, struct text *ret_text)
 {
 	cleanup_text struct text text = { 0 };
-	char hex[DIGEST_HEX_SIZE];
-	int result;
+	int r;
 
 	if (!approval_is_valid(approval))
 		return -EINVAL;
-	digest_to_hex(&approval->source, hex);
-	result =
-		text_append_format(&text, MAGIC "1\nmodule %s\nversion %s\nsource %s\nkernels %s\n",
-				   approval->module, approval->version, hex, approval->kernels);
-	for (uint32_t i = 0; result == 0 && i < approval->file_count; i++)
-		result = text_append_format(&text, "file %s\n", approval->files[i]);
-	if (result < 0)
-		return result;
+	r = append_head(&text, approval->module, approval->version, &approval->source);
+	if (r == 0)
+		r = text_append_format(&text, "kernels %s\n", approval->kernels);
+	for (uint32_t i = 0; r == 0 && i < approval->file_count; i++)
+		r = text_append_format(&text, "file %s\n", approval->files[i]);
+	if (r < 0)
+		return r;
 	*ret_text = text;
 	text = (struct text){ 0 };
 	return 0;
 }
 
-/* Takes "KEY VALUE\n" (key with its blank); false where the text goes on with anything else. */
-static bool take_line(const char **text, size_t *length, const char *key, char *value, size_t size)
+int approval_refuse(struct error **error, int errnum, const char *module, const char *version,
+		    const char *reason)
 {
-	const char *end = memchr(*text, '\n', *length);
-	size_t line = end ? (size_t)(end - *text) : 0, skip = strlen(key);
-
-	if (line <= skip || line - skip >= size || memcmp(*text, key, skip) != 0 ||
-	    memchr(*text, '\0', line))
-		return false;
-	memcpy(value, *text + skip, line - skip);
-	value[line - skip] = '\0';
-	*text += line + 1;
-	*length -= line + 1;
-	return true;
+	return error_refuse(error, EXIT_APPROVAL, errnum,
+			    "%s %s: %s; review the source, then: kmodbox add --force -m %s -v %s",
+			    module, version, reason, module, version);
 }
 
-int approval_parse(const char *text, size_t length, struct approval *ret_approval,
-		   struct error **error)
+int approval_read_text(int approvals_fd, const char *module, const char *version,
+		       struct text *ret_text, struct error **error)
 {
-	cleanup_approval struct approval approval = { 0 };
-	char format[2], hex[DIGEST_HEX_SIZE];
-	bool good;
-
-	approval.files = calloc(TICKET_FILES, sizeof(*approval.files));
-	if (!approval.files)
-		return error_set_errno(error, ENOMEM, "cannot read the approval");
-	good = take_line(&text, &length, MAGIC, format, sizeof(format)) &&
-	       string_equal(format, "1") &&
-	       take_line(&text, &length, "module ", approval.module, TICKET_NAME) &&
-	       take_line(&text, &length, "version ", approval.version, TICKET_NAME) &&
-	       take_line(&text, &length, "source ", hex, sizeof(hex)) &&
-	       digest_from_hex(hex, &approval.source) == 0 &&
-	       take_line(&text, &length, "kernels ", approval.kernels, TICKET_NAME);
-	for (; good && length > 0; approval.file_count++)
-		good = approval.file_count < TICKET_FILES &&
-		       take_line(&text, &length, "file ", approval.files[approval.file_count],
-				 TICKET_NAME);
-	if (!good || !approval_is_valid(&approval))
-		return error_set(error, EBADMSG, "the approval is malformed");
-	*ret_approval = approval;
-	approval = (struct approval){ 0 };
-	return 0;
-}
-
-/* Whatever is refused waits for root's word. */
-static printf_like(5, 6) int refuse(struct error **error, int errnum, const char *module,
-				    const char *version, const char *format, ...)
-{
-	char reason[512];
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(reason, sizeof(reason), format, arguments);
-	va_end(arguments);
-	(void)error_set(error, errnum,
-			"%s %s: %s; review the source, then: kmodbox add --force -m %s -v %s",
-			module, version, reason, module, version);
-	if (error)
-		error_set_code(*error, EXIT_APPROVAL);
-	return -errnum;
-}
-
-int approval_load(int approvals_fd, const char *module, const char *version,
-		  struct approval *ret_approval, struct error **error)
-{
-	cleanup_approval struct approval approval = { 0 };
-	cleanup_text struct text text = { 0 };
 	char path[2 * TICKET_NAME];
-	int result;
+	int r;
 
 	if (!name_is_safe(module) || !name_is_safe(version))
 		return error_set(error, EINVAL, "not the name and version of a module");
 	(void)snprintf(path, sizeof(path), "%s/%s", module, version);
-	result = read_file(approvals_fd, path, APPROVAL_MAXIMUM, &text, NULL);
-	if (result == -ENOENT)
-		return refuse(error, ENOENT, module, version, "nothing of it is approved");
-	if (result == 0)
-		result = approval_parse(text.data, text.length, &approval, NULL);
-	if (result == 0 &&
-	    (!string_equal(approval.module, module) || !string_equal(approval.version, version)))
-		result = -EBADMSG;
-	if (result < 0)
-		return refuse(error, -result, module, version, "its approval is unusable");
-	*ret_approval = approval;
-	approval = (struct approval){ 0 };
+	r = read_file(approvals_fd, path, APPROVAL_MAXIMUM, ret_text, NULL);
+	if (r < 0)
+		return approval_refuse(error, -r, module, version,
+				       r == -ENOENT ? "nothing of it is approved"
+						    : "its approval is unusable");
 	return 0;
 }
 
-int approval_check_source(const struct approval *approval, const struct digest *source,
-			  const char *kernel, struct error **error)
+int approval_require_source(int approvals_fd, const char *module, const char *version,
+			    const struct digest *source, struct error **error)
 {
-	char approved[DIGEST_HEX_SIZE], found[DIGEST_HEX_SIZE];
+	cleanup_text struct text text = { 0 }, head = { 0 };
+	int r = approval_read_text(approvals_fd, module, version, &text, error);
 
-	digest_to_hex(&approval->source, approved);
-	digest_to_hex(source, found);
-	if (!digest_equal(&approval->source, source))
-		return refuse(error, EPERM, approval->module, approval->version,
-			      "its source changed since it was approved (%.12s, now %.12s)",
-			      approved, found);
-	if (!name_is_safe(kernel) || fnmatch(approval->kernels, kernel, 0) != 0)
-		return refuse(error, EPERM, approval->module, approval->version,
-			      "it is approved for kernels '%s' only", approval->kernels);
+	if (r < 0)
+		return r;
+	if (append_head(&head, module, version, source) < 0)
+		return error_set(error, ENOMEM, "out of memory");
+	if (text.length < head.length || memcmp(text.data, head.data, head.length) != 0)
+		return approval_refuse(error, EPERM, module, version,
+				       "it was built from another source than the one approved");
 	return 0;
-}
-
-int approval_check_file(const struct approval *approval, const char *file, struct error **error)
-{
-	for (uint32_t i = 0; i < approval->file_count; i++)
-		if (string_equal(approval->files[i], file))
-			return 0;
-	return refuse(error, EPERM, approval->module, approval->version,
-		      "module file '%s' is not in its approval", name_is_safe(file) ? file : "?");
 }

@@ -16,6 +16,9 @@
 #include "lib/artifacts/ticket.h"
 #include "lib/base/text.h"
 
+#define APPROVAL_MAGIC "kmodbox-approval-"
+#define APPROVAL_MAXIMUM (1024u + TICKET_FILES * (TICKET_NAME + 8u))
+
 struct approval {
 	char module[TICKET_NAME];
 	char version[TICKET_NAME];
@@ -25,10 +28,20 @@ struct approval {
 	uint32_t file_count;
 };
 
+bool approval_is_valid(const struct approval *approval);
 int approval_format(const struct approval *approval, struct text *ret_text) must_check;
 /* Parses the whole text strictly; anything unknown, missing or twice is refused. */
 int approval_parse(const char *text, size_t length, struct approval *ret_approval,
 		   struct error **error) must_check;
+/* The bytes of MODULE/VERSION below approvals_fd; else as approval_load(). */
+int approval_read_text(int approvals_fd, const char *module, const char *version,
+		       struct text *ret_text, struct error **error) must_check;
+/* 0 where this source of the module is approved; else as approval_check_source(). */
+int approval_require_source(int approvals_fd, const char *module, const char *version,
+			    const struct digest *source, struct error **error) must_check;
+/* Always -errnum: what is refused waits for root's word; error_code() 36, reason and remedy. */
+int approval_refuse(struct error **error, int errnum, const char *module, const char *version,
+		    const char *reason);
 /* Reads MODULE/VERSION below approvals_fd. -ENOENT: nothing is approved. */
 int approval_load(int approvals_fd, const char *module, const char *version,
 		  struct approval *ret_approval, struct error **error) must_check;

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "lib/artifacts/ticket_internal.h"
-#include "lib/base/memfd.h"
 #include "lib/base/message.h"
 #include "lib/base/text.h"
 
@@ -43,15 +42,20 @@ bool ticket_directory_is_allowed(const char *directory)
 	return false;
 }
 
-/* Never "modules.dep" or the like, which /lib/modules/K also holds. */
-static bool file_name_is_allowed(const char *name)
+size_t ticket_module_stem(const char *name)
 {
 	static const char *const suffixes[] = { ".ko", ".ko.gz", ".ko.xz", ".ko.zst" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
 		if (string_ends_with(name, suffixes[i]))
-			return name_is_safe(name);
-	return false;
+			return strlen(name) - strlen(suffixes[i]);
+	return 0;
+}
+
+/* Never "modules.dep" or the like, which /lib/modules/K also holds. */
+static bool file_name_is_allowed(const char *name)
+{
+	return ticket_module_stem(name) > 0 && name_is_safe(name);
 }
 
 static int bad_field(struct error **error, const char *field)
@@ -172,25 +176,19 @@ static int read_ticket(const uint8_t *bytes, size_t size, struct ticket *ticket,
 	return ticket_check(ticket, error);
 }
 
-int ticket_verify(int fd, const uint8_t raw_public_key[32], struct ticket *ret_ticket,
-		  struct error **error)
+int ticket_verify(const uint8_t *bytes, size_t size, const uint8_t raw_public_key[32],
+		  struct ticket *ret_ticket, struct error **error)
 {
 	cleanup_ticket struct ticket ticket = { 0 };
-	const uint8_t *bytes;
-	size_t size;
-	int result = memfd_map(fd, TICKET_MAXIMUM, &bytes, &size, error);
+	int r;
 
-	if (result < 0)
-		return result;
-	if (size < HEAD_SIZE + FILE_SIZE + TICKET_SIGNATURE_SIZE)
-		result = bad_field(error, "length");
-	if (result == 0)
-		result = verify_signature(bytes, size, raw_public_key, error);
-	if (result == 0)
-		result = read_ticket(bytes, size - TICKET_SIGNATURE_SIZE, &ticket, error);
-	memfd_unmap(bytes, size);
-	if (result < 0)
-		return result;
+	if (size < HEAD_SIZE + FILE_SIZE + TICKET_SIGNATURE_SIZE || size > TICKET_MAXIMUM)
+		return bad_field(error, "length");
+	r = verify_signature(bytes, size, raw_public_key, error);
+	if (r == 0)
+		r = read_ticket(bytes, size - TICKET_SIGNATURE_SIZE, &ticket, error);
+	if (r < 0)
+		return r;
 	*ret_ticket = ticket;
 	ticket = (struct ticket){ 0 };
 	return 0;

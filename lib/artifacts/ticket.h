@@ -49,6 +49,8 @@ struct ticket {
 
 struct evp_pkey_st; /* EVP_PKEY */
 
+/* Length of a module's file name without ".ko" and compression; 0 where it is no module's. */
+size_t ticket_module_stem(const char *name);
 /* Below one of the three directories that out-of-tree modules go to, and nowhere else. */
 bool ticket_directory_is_allowed(const char *directory);
 
@@ -56,12 +58,12 @@ bool ticket_directory_is_allowed(const char *directory);
 int ticket_issue(const struct ticket *ticket, struct evp_pkey_st *key, int *ret_fd,
 		 struct error **error) must_check;
 /*
- * Verifies the signature over the sealed memfd, then parses it and checks every field: names safe
+ * Verifies the signature over the bytes, then parses them and checks every field: names safe
  * (name_is_safe, path_is_safe), directory below updates, extra or kernel, no name twice in one
  * directory, no byte left over. raw_public_key is 32 bytes.
  */
-int ticket_verify(int fd, const uint8_t raw_public_key[32], struct ticket *ret_ticket,
-		  struct error **error) must_check;
+int ticket_verify(const uint8_t *bytes, size_t size, const uint8_t raw_public_key[32],
+		  struct ticket *ret_ticket, struct error **error) must_check;
 void ticket_clear(struct ticket *ticket);
 #define cleanup_ticket cleanup(ticket_clear)
 

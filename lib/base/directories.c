@@ -3,7 +3,6 @@
  * Making and removing directories below a descriptor. A tree to be removed may be a dead build's:
  * as deep, wide and unreadable as its maker could manage.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
@@ -43,16 +42,10 @@ int make_directories(int directory_fd, const char *path, mode_t mode, struct err
 	return 0;
 }
 
-static void cleanup_directory(DIR **directory)
-{
-	if (*directory)
-		(void)closedir(*directory);
-}
-
 /* Opens a directory so that it can be emptied, whatever its mode. */
 static int open_to_empty(int parent_fd, const char *name, DIR **ret_directory, struct error **error)
 {
-	cleanup_close int path_fd = -1, fd = -1;
+	cleanup_close int path_fd = -1;
 	struct stat status;
 	int r = open_beneath(parent_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, &path_fd,
 			     error);
@@ -66,14 +59,7 @@ static int open_to_empty(int parent_fd, const char *name, DIR **ret_directory, s
 		if (r < 0)
 			return path_error(error, -r, "cannot make writable", name);
 	}
-	r = open_beneath(path_fd, ".", O_RDONLY | O_DIRECTORY, 0, &fd, error);
-	if (r < 0)
-		return r;
-	*ret_directory = fdopendir(fd);
-	if (!*ret_directory)
-		return path_error(error, errno, "cannot read", name);
-	(void)TAKE_FD(fd);
-	return 0;
+	return list_open(path_fd, ".", ret_directory, error);
 }
 
 /*
@@ -98,7 +84,7 @@ static int empty_directory(DIR *directory, int top_fd, unsigned depth, struct er
 static int remove_entry(int parent_fd, const char *name, int top_fd, unsigned depth,
 			struct error **error)
 {
-	cleanup(cleanup_directory) DIR *directory = NULL;
+	cleanup_list DIR *directory = NULL;
 	int r;
 
 	if (unlinkat(parent_fd, name, 0) == 0 || errno == ENOENT)
@@ -122,19 +108,16 @@ static int empty_directory(DIR *directory, int top_fd, unsigned depth, struct er
 	bool found = true;
 
 	while (found) {
-		struct dirent *entry;
+		const char *name;
 
 		found = false;
 		rewinddir(directory);
-		while ((errno = 0, entry = readdir(directory))) {
-			int r;
+		while ((name = list_next(directory))) {
+			int r = remove_entry(dirfd(directory), name, top_fd, depth, error);
 
-			if (string_equal(entry->d_name, ".") || string_equal(entry->d_name, ".."))
-				continue;
-			found = true;
-			r = remove_entry(dirfd(directory), entry->d_name, top_fd, depth, error);
 			if (r < 0)
 				return r;
+			found = true;
 		}
 		if (errno)
 			return error_set_errno(error, errno, "cannot read a directory");

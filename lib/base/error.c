@@ -23,77 +23,71 @@ static bool is_static(const struct error *error)
 	return error == &out_of_memory;
 }
 
-/* Consumes text, which is NULL when there was no memory for it. */
-static void push(struct error **error, int number, char *text)
-{
-	struct error *outer = text ? calloc(1, sizeof(*outer)) : NULL;
-
-	if (!outer) {
-		free(text);
-		/* A chain that is there already says more than this. */
-		if (!*error)
-			*error = (struct error *)&out_of_memory;
-		return;
-	}
-	*outer = (struct error){ .number = number, .text = text, .cause = *error };
-	*error = outer;
-}
-
 static int positive(int errnum)
 {
 	return errnum == 0 ? EIO : abs(errnum);
 }
 
-int error_set(struct error **error, int errnum, const char *format, ...)
+/* Puts a new outermost error before the chain. */
+static printf_like(5, 0) int push(struct error **error, int code, int errnum, const char *suffix,
+				  const char *format, va_list arguments)
 {
-	char *text = NULL;
-	va_list arguments;
+	struct error *outer = error ? calloc(1, sizeof(*outer)) : NULL;
+	cleanup_free char *text = NULL;
 
-	errnum = positive(errnum);
 	if (!error)
 		return -errnum;
-	va_start(arguments, format);
 	if (vasprintf(&text, format, arguments) < 0)
 		text = NULL;
-	va_end(arguments);
-	push(error, errnum, text);
+	if (outer && text)
+		outer->text = format_string("%s%s%s", text, *suffix ? ": " : "", suffix);
+	if (!outer || !outer->text) {
+		free(outer);
+		/* A chain that is there already says more than this. */
+		if (!*error)
+			*error = (struct error *)&out_of_memory;
+		return -errnum;
+	}
+	outer->number = errnum;
+	outer->code = code;
+	outer->cause = *error;
+	*error = outer;
 	return -errnum;
 }
 
 int error_set_errno(struct error **error, int errnum, const char *format, ...)
 {
-	cleanup_free char *text = NULL;
 	char buffer[128];
 	va_list arguments;
+	int r;
 
 	errnum = positive(errnum);
-	if (!error)
-		return -errnum;
 	va_start(arguments, format);
-	if (vasprintf(&text, format, arguments) < 0)
-		text = NULL;
+	r = push(error, 0, errnum, strerror_r(errnum, buffer, sizeof(buffer)), format, arguments);
 	va_end(arguments);
-	push(error, errnum,
-	     text ? format_string("%s: %s", text, strerror_r(errnum, buffer, sizeof(buffer)))
-		  : NULL);
-	return -errnum;
+	return r;
+}
+
+int error_refuse(struct error **error, int code, int errnum, const char *format, ...)
+{
+	va_list arguments;
+	int r;
+
+	va_start(arguments, format);
+	r = push(error, code, positive(errnum), "", format, arguments);
+	va_end(arguments);
+	return r;
 }
 
 int error_context(struct error **error, const char *format, ...)
 {
-	char *text = NULL;
 	va_list arguments;
-	int errnum;
+	int r;
 
-	if (!error)
-		return -EIO;
-	errnum = *error ? error_number(*error) : EIO;
 	va_start(arguments, format);
-	if (vasprintf(&text, format, arguments) < 0)
-		text = NULL;
+	r = push(error, 0, error && *error ? error_number(*error) : EIO, "", format, arguments);
 	va_end(arguments);
-	push(error, errnum, text);
-	return -errnum;
+	return r;
 }
 
 void error_set_code(struct error *error, int code)

@@ -16,9 +16,12 @@ struct error;
  * *error, if not NULL already, becomes the new one's cause. Out of memory still gives an error:
  * a static one that says so.
  */
-int error_set(struct error **error, int errnum, const char *format, ...) printf_like(3, 4);
+#define error_set(error, errnum, ...) error_refuse((error), 0, (errnum), __VA_ARGS__)
 /* As error_set(), with ": " and the text of errnum appended. */
 int error_set_errno(struct error **error, int errnum, const char *format, ...) printf_like(3, 4);
+/* As error_set(), with an exit code for main(). */
+int error_refuse(struct error **error, int code, int errnum, const char *format, ...)
+	printf_like(4, 5);
 /*
  * Puts what was being done before what went wrong: "build of evdi failed: make exited with 2".
  * Returns -errno of what *error holds (of -EIO if it holds nothing).

@@ -9,6 +9,7 @@
 #ifndef KMODBOX_BASE_FILES_H
 #define KMODBOX_BASE_FILES_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -58,6 +59,16 @@ int make_directories(int directory_fd, const char *path, mode_t mode,
  * deep, whatever its modes. ENOENT is 0.
  */
 int remove_tree(int directory_fd, const char *path, struct error **error) must_check;
+/* The directory path below directory_fd ("." for itself) as a list, by a descriptor of its own. */
+int list_open(int directory_fd, const char *path, DIR **ret_list, struct error **error) must_check;
+/* The next name, never "." or ".."; NULL at the end, with errno 0, or where it cannot be read. */
+const char *list_next(DIR *list);
+static inline void cleanup_list_function(DIR **list)
+{
+	if (*list)
+		(void)closedir(*list);
+}
+#define cleanup_list cleanup(cleanup_list_function)
 /* Whole file into text; regular, at most maximum bytes (-EFBIG). read_fd(): from its position on.
  */
 int read_file(int directory_fd, const char *path, uint64_t maximum, struct text *ret_text,

@@ -6,11 +6,15 @@
 #ifndef KMODBOX_BASE_MEMFD_H
 #define KMODBOX_BASE_MEMFD_H
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/cleanup.h"
 #include "lib/base/error.h"
+
+/* The kernel may add more (F_SEAL_EXEC of MFD_NOEXEC_SEAL): compare by mask. */
+#define MEMFD_SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 
 /* An empty, unsealed one, close-on-exec, not executable where the kernel can say so (6.3). */
 int memfd_new(const char *name, int *ret_fd, struct error **error) must_check;

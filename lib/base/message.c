@@ -21,13 +21,6 @@ union control {
 	char bytes[CMSG_SPACE(sizeof(int) * MESSAGE_FDS)];
 };
 
-int message_pair(int ret_sockets[2], struct error **error)
-{
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret_sockets) < 0)
-		return error_set_errno(error, errno, "cannot make a socket pair");
-	return 0;
-}
-
 int message_send(int socket, uint32_t type, const void *payload, size_t length, const int *fds,
 		 size_t fd_count, struct error **error)
 {
@@ -145,46 +138,6 @@ int message_reply_error(int socket, const struct error *error)
 	return message_send(socket, MESSAGE_ERROR, &payload, sizeof(payload), NULL, 0, NULL);
 }
 
-/* Turns a MESSAGE_ERROR into *error. */
-static int take_error(const struct message *reply, struct error **error)
-{
-	struct message_error payload;
-	int r;
-
-	if (reply->length != sizeof(payload) || reply->fd_count > 0)
-		return error_set(error, EBADMSG, "a malformed error message came");
-	memcpy(&payload, reply->payload, sizeof(payload));
-	if (!MESSAGE_STRING_IS_VALID(payload.text) || payload.errnum <= 0 ||
-	    payload.errnum > 4095 || payload.code < 0 || payload.code > 255)
-		return error_set(error, EBADMSG, "a malformed error message came");
-	r = error_set(error, payload.errnum, "%s", payload.text);
-	if (error)
-		error_set_code(*error, payload.code);
-	return r;
-}
-
-int message_call(int socket, uint32_t type, const void *payload, size_t length, const int *fds,
-		 size_t fd_count, struct message *reply, size_t reply_length, size_t reply_fds,
-		 struct error **error)
-{
-	int r;
-
-	reply->fd_count = 0;
-	r = message_send(socket, type, payload, length, fds, fd_count, error);
-	if (r == 0)
-		r = message_receive(socket, reply, error);
-	if (r < 0)
-		return r;
-	if (reply->type == MESSAGE_ERROR)
-		r = take_error(reply, error);
-	else if (reply->type != MESSAGE_OK || reply->length != reply_length ||
-		 reply->fd_count != reply_fds)
-		r = error_set(error, EBADMSG, "an answer that does not fit the request came");
-	if (r < 0)
-		message_clear(reply);
-	return r;
-}
-
 /* The rule that allows this message, with its descriptors checked; NULL and *error if none does. */
 static const struct message_rule *find_rule(const struct message *message,
 					    const struct message_rule *rules, size_t rule_count,
@@ -261,15 +214,4 @@ bool message_string_is_valid(const char *field, size_t size)
 		if (field[i])
 			return false;
 	return true;
-}
-
-int message_string_set(char *field, size_t size, const char *value)
-{
-	size_t length = strlen(value);
-
-	if (length >= size)
-		return -ENAMETOOLONG;
-	memset(field, 0, size);
-	memcpy(field, value, length);
-	return 0;
 }

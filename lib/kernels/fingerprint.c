@@ -19,6 +19,7 @@
 
 struct walk {
 	struct digest_stream *stream;
+	time_t newest; /* the latest ctime */
 	bool contents; /* contents and modes; else what stat(2) tells of a change */
 	unsigned depth;
 	const char *tree; /* for messages */
@@ -107,6 +108,8 @@ static int walk_entry(struct walk *walk, int directory_fd, const char *name)
 	if (fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return walk_fail(walk, name, -errno);
 	mode = status.st_mode;
+	if (status.st_ctim.tv_sec > walk->newest)
+		walk->newest = status.st_ctim.tv_sec;
 	result = add_bytes(walk, name, strlen(name));
 	if (result == 0)
 		result = add_bytes(walk, &mode, sizeof(mode));
@@ -175,7 +178,7 @@ static int walk_tree(struct walk *walk, const struct kernel_tree *tree)
 }
 
 static int walk_kernel(const struct kernel *kernel, bool contents, struct digest *ret_digest,
-		       struct error **error)
+		       time_t *ret_newest, struct error **error)
 {
 	cleanup(walk_free) struct walk *walk = calloc(1, sizeof(*walk));
 	struct digest digest;
@@ -195,15 +198,18 @@ static int walk_kernel(const struct kernel *kernel, bool contents, struct digest
 	if (result < 0)
 		return error_set_errno(error, -result, "cannot fingerprint the kernel's headers");
 	*ret_digest = digest;
+	if (ret_newest)
+		*ret_newest = walk->newest;
 	return 0;
 }
 
 int kernel_fingerprint(const struct kernel *kernel, struct digest *ret_digest, struct error **error)
 {
-	return walk_kernel(kernel, true, ret_digest, error);
+	return walk_kernel(kernel, true, ret_digest, NULL, error);
 }
 
-int kernel_stamp(const struct kernel *kernel, struct digest *ret_digest, struct error **error)
+int kernel_stamp(const struct kernel *kernel, struct digest *ret_digest, time_t *ret_newest,
+		 struct error **error)
 {
-	return walk_kernel(kernel, false, ret_digest, error);
+	return walk_kernel(kernel, false, ret_digest, ret_newest, error);
 }

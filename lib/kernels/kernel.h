@@ -84,8 +84,9 @@ int kernel_fingerprint(const struct kernel *kernel, struct digest *ret_digest,
  * Did they change meanwhile: of names, modes, link targets, sizes, inodes, and times of
  * modification and change. Also sees what was changed and changed back, since ctime cannot be set;
  * does not see writes to the block device below the file system. For this host only. 0.03 s.
+ * ret_newest (may be NULL): the latest ctime, in seconds.
  */
-int kernel_stamp(const struct kernel *kernel, struct digest *ret_digest,
+int kernel_stamp(const struct kernel *kernel, struct digest *ret_digest, time_t *ret_newest,
 		 struct error **error) must_check;
 /* "", ".gz", ".xz", ".zst" */
 const char *kernel_compression_suffix(enum kernel_compression compression);

@@ -114,9 +114,11 @@ int toolchain_digest(const struct tool *tool, struct digest *ret_digest, struct 
 }
 
 int toolchain_stamp(const struct toolchain *toolchain, struct digest *ret_digest,
-		    struct error **error)
+		    time_t *ret_newest, struct error **error)
 {
 	cleanup_text struct text stamp = { 0 };
+	time_t newest = 0;
+	int r;
 
 	for (size_t i = 0; i < toolchain->count; i++) {
 		struct stat status;
@@ -129,8 +131,13 @@ int toolchain_stamp(const struct toolchain *toolchain, struct digest *ret_digest
 			    (long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
 			    (long long)status.st_ctim.tv_sec, status.st_ctim.tv_nsec) < 0)
 			return error_set_errno(error, ENOMEM, "toolchain");
+		if (status.st_ctim.tv_sec > newest)
+			newest = status.st_ctim.tv_sec;
 	}
-	return digest_bytes(stamp.data, stamp.length, ret_digest, error);
+	r = digest_bytes(stamp.data, stamp.length, ret_digest, error);
+	if (r == 0 && ret_newest)
+		*ret_newest = newest;
+	return r;
 }
 
 void toolchain_clear(struct toolchain *toolchain)

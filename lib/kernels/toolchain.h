@@ -30,9 +30,12 @@ int toolchain_find(const struct kernel *kernel, struct toolchain *ret_toolchain,
 /* SHA-256 of one tool's file. */
 int toolchain_digest(const struct tool *tool, struct digest *ret_digest,
 		     struct error **error) must_check;
-/* Of size, inode, and times of all: for "did they change meanwhile", on this host only. */
+/*
+ * Of size, inode, and times of all: for "did they change meanwhile", on this host only. ret_newest
+ * (may be NULL): the latest ctime, in seconds.
+ */
 int toolchain_stamp(const struct toolchain *toolchain, struct digest *ret_digest,
-		    struct error **error) must_check;
+		    time_t *ret_newest, struct error **error) must_check;
 void toolchain_clear(struct toolchain *toolchain);
 #define cleanup_toolchain cleanup(toolchain_clear)
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Runs kmodbox-unpack in a sandbox that holds nothing but the archive and an empty scratch, and
- * takes the snapshot that comes out as what it is: bytes from a process that hostile bytes may have
- * taken over.
+ * takes what comes out as what it is: bytes from a process that hostile bytes may have taken over.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "lib/recipes/archive.h"
 #include "lib/recipes/output_tail.h"
 #include "lib/recipes/snapshot.h"
+#include "lib/recipes/snapshot_file.h"
 
 static int fail(struct error **error, int errnum, int code, const char *reason)
 {
@@ -55,22 +55,24 @@ static const struct sandbox_limits limits = {
 	.log_bytes = 65536,
 };
 
-int archive_snapshot(const struct sandbox_spec *base, int unpack_fd, int archive_fd,
-		     int *ret_snapshot_fd, struct digest *ret_digest, struct error **error)
+/*
+ * In a scratch of its own, from one file into another. Both are borrowed; input_fd is read from its
+ * beginning.
+ */
+static int run_unpacker(const struct sandbox_spec *base, int unpack_fd, const char *const *argv,
+			int input_fd, int output_fd, const char *scratch_place,
+			struct error **error)
 {
-	static const char *const argv[] = { "kmodbox-unpack", NULL };
 	static const char *const environment[] = { "LC_ALL=C.UTF-8", NULL };
-	const struct sandbox_tree scratch = { .path = "/build", .writable = true };
+	const struct sandbox_tree scratch = { .path = "/build",
+					      .writable = true,
+					      .place = scratch_place };
 	cleanup_text struct text output = { 0 };
-	cleanup_close int snapshot_fd = -1;
 	struct sandbox_spec spec = SANDBOX_SPEC_INITIAL;
 	struct sandbox_result result;
-	struct digest digest;
-	int r = memfd_new("source", &snapshot_fd, error);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (lseek(archive_fd, 0, SEEK_SET) != 0)
+	if (lseek(input_fd, 0, SEEK_SET) != 0)
 		return fail(error, ESPIPE, EXIT_BAD_ARCHIVE, "it is not a regular file");
 	spec.argv = argv;
 	spec.exec_fd = unpack_fd;
@@ -83,8 +85,8 @@ int archive_snapshot(const struct sandbox_spec *base, int unpack_fd, int archive
 	spec.tree_count = 1;
 	spec.toolchain_only = true;
 	spec.limits = limits;
-	spec.input_file_fd = archive_fd;
-	spec.output_file_fd = snapshot_fd;
+	spec.input_file_fd = input_fd;
+	spec.output_file_fd = output_fd;
 	spec.output = output_keep;
 	spec.output_context = &output;
 	r = sandbox_run(&spec, &result, error);
@@ -92,16 +94,68 @@ int archive_snapshot(const struct sandbox_spec *base, int unpack_fd, int archive
 		return r;
 	r = check_end(&result, &output, error);
 	sandbox_result_clear(&result);
-	if (r == 0) {
-		r = snapshot_from_stream(snapshot_fd, &digest, error);
-		if (r < 0 && error) {
-			(void)error_context(error, "the source archive cannot be taken");
-			error_set_code(*error, EXIT_BAD_ARCHIVE);
-		}
+	return r;
+}
+
+static int take(const struct sandbox_spec *base, int unpack_fd, const char *const *argv,
+		int archive_fd, const char *scratch_place, int place_fd, int *ret_snapshot_fd,
+		struct digest *ret_digest, struct error **error)
+{
+	cleanup_close int snapshot_fd = -1;
+	struct digest digest;
+	int r = snapshot_file_new(place_fd, &snapshot_fd, error);
+
+	if (r == 0)
+		r = run_unpacker(base, unpack_fd, argv, archive_fd, snapshot_fd, scratch_place,
+				 error);
+	if (r == 0)
+		r = snapshot_file_finish(place_fd, &snapshot_fd, error);
+	if (r < 0)
+		return r;
+	r = snapshot_check(snapshot_fd, &digest, error);
+	if (r < 0 && error) {
+		(void)error_context(error, "the source archive cannot be taken");
+		error_set_code(*error, EXIT_BAD_ARCHIVE);
 	}
 	if (r < 0)
 		return r;
 	*ret_digest = digest;
 	*ret_snapshot_fd = TAKE_FD(snapshot_fd);
 	return 0;
+}
+
+int archive_snapshot(const struct sandbox_spec *base, int unpack_fd, int archive_fd,
+		     const char *scratch_place, int place_fd, int *ret_snapshot_fd,
+		     struct digest *ret_digest, struct error **error)
+{
+	static const char *const argv[] = { "kmodbox-unpack", NULL };
+
+	return take(base, unpack_fd, argv, archive_fd, scratch_place, place_fd, ret_snapshot_fd,
+		    ret_digest, error);
+}
+
+int archive_tarball_snapshot(const struct sandbox_spec *base, int unpack_fd, int archive_fd,
+			     const char *scratch_place, int *ret_snapshot_fd, struct error **error)
+{
+	static const char *const argv[] = { "kmodbox-unpack", "tarball", NULL };
+	struct digest digest;
+
+	return take(base, unpack_fd, argv, archive_fd, scratch_place, -1, ret_snapshot_fd, &digest,
+		    error);
+}
+
+int archive_pack(const struct sandbox_spec *base, int unpack_fd, int snapshot_fd,
+		 const char *compression, int *ret_archive_fd, struct error **error)
+{
+	const char *const argv[] = { "kmodbox-unpack", "pack", compression, NULL };
+	cleanup_close int archive_fd = -1;
+	int r = memfd_new("archive", &archive_fd, error);
+
+	if (r == 0)
+		r = run_unpacker(base, unpack_fd, argv, snapshot_fd, archive_fd, NULL, error);
+	if (r == 0)
+		r = memfd_seal(archive_fd, error);
+	if (r == 0)
+		*ret_archive_fd = TAKE_FD(archive_fd);
+	return r;
 }

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "lib/artifacts/exit_code.h"
 #include "lib/base/files.h"
 #include "lib/base/memfd.h"
 #include "lib/recipes/output_tail.h"
@@ -15,40 +14,13 @@
 #include "lib/recipes/snapshot.h"
 
 #define CONF_MAXIMUM 1048576u
-#define REPORT_MAXIMUM 262144u
+#define OVERRIDES "/etc/dkms"
 
-/*
- * Arguments: the file, the kernel's release, the architecture, then the directives to tell. Fd 3 is
- * closed while the file is read: what it prints there by accident would spoil the answer. What it
- * does on purpose it may, the answer is not believed. The patterns are matched as DKMS matches
- * them.
- */
-static const char script[] =
-	"readonly kmodbox_conf=\"$1\" kmodbox_release=\"$2\" kmodbox_architecture=\"$3\"\n"
-	"shift 3\n"
-	"readonly -a kmodbox_directives=(\"$@\")\n"
-	"set --\n"
-	"source \"$kmodbox_conf\" 3>&-\n"
-	"set +efux\n"
-	"shopt -u nocasematch\n"
-	"IFS=$' \\t\\n'\n"
-	"kmodbox_print() {\n"
-	"	local -n kmodbox_values=$1\n"
-	"	local kmodbox_index\n"
-	"	for kmodbox_index in \"${!kmodbox_values[@]}\"; do\n"
-	"		builtin printf '%s\\0%s\\0%s\\0' \"$1\" \"$kmodbox_index\" "
-	"\"${kmodbox_values[$kmodbox_index]}\" >&3\n"
-	"	done\n"
-	"}\n"
-	"for kmodbox_directive in \"${kmodbox_directives[@]}\"; do\n"
-	"	kmodbox_print \"$kmodbox_directive\"\n"
-	"done\n"
-	"[[ $kmodbox_release =~ $BUILD_EXCLUSIVE_KERNEL ]]\n"
-	"builtin printf '" RECIPE_KERNEL_VERDICT "\\0000\\0%s\\0' $? >&3\n"
-	"[[ $kmodbox_architecture =~ $BUILD_EXCLUSIVE_ARCH ]]\n"
-	"builtin printf '" RECIPE_ARCH_VERDICT "\\0000\\0%s\\0' $? >&3\n"
-	"builtin printf '" RECIPE_END "\\0000\\0\\0' >&3\n"
-	"exit 0\n";
+/* A list that ends with NULL, as execve(2) wants it. */
+struct strings {
+	char **list;
+	size_t count;
+};
 
 /* One evaluation: every string that the sandbox's description borrows. */
 struct evaluation {
@@ -60,13 +32,34 @@ struct evaluation {
 	char *conf_path;     /* below source_link */
 	char *kernel_build;  /* "/usr/lib/modules/K/build", or NULL */
 	char *kernel_source; /* the same of "source", or NULL */
-	char *environment[14];
-	size_t environment_count;
+	struct strings environment;
+	struct strings argv;
 	struct sandbox_symlink symlinks[3];
 	struct sandbox_mount *mounts;
-	const char *argv[RECIPE_DIRECTIVES + 16];
-	struct sandbox_tree tree;
+	struct sandbox_tree trees[2];
 };
+
+static void strings_clear(struct strings *strings)
+{
+	for (size_t i = 0; i < strings->count; i++)
+		free(strings->list[i]);
+	free(strings->list);
+}
+
+/* Adds a string, which it owns from now on; NULL is "out of memory". */
+static int strings_add(struct strings *strings, char *string)
+{
+	char **list = string ? realloc(strings->list, (strings->count + 2) * sizeof(*list)) : NULL;
+
+	if (!list) {
+		free(string);
+		return -ENOMEM;
+	}
+	list[strings->count++] = string;
+	list[strings->count] = NULL;
+	strings->list = list;
+	return 0;
+}
 
 static void evaluation_clear(struct evaluation *evaluation)
 {
@@ -76,24 +69,39 @@ static void evaluation_clear(struct evaluation *evaluation)
 	free(evaluation->conf_path);
 	free(evaluation->kernel_build);
 	free(evaluation->kernel_source);
-	for (size_t i = 0; i < evaluation->environment_count; i++)
-		free(evaluation->environment[i]);
+	strings_clear(&evaluation->environment);
+	strings_clear(&evaluation->argv);
 	free(evaluation->mounts);
 }
 
 static int out_of_memory(const struct evaluation *evaluation, struct error **error)
 {
-	return recipe_refuse(evaluation->request, error, ENOMEM, EXIT_INFRASTRUCTURE,
-			     "out of memory");
+	return recipe_out_of_memory(evaluation->request, error);
 }
 
-/* The file's bytes without the carriage return of a DOS line end. */
+/* Without the carriage return of DOS line ends. Tells if there was one. */
+static int append_unix(struct text *text, const uint8_t *bytes, size_t size, bool *ret_changed)
+{
+	size_t start = 0;
+	int r = 0;
+
+	*ret_changed = false;
+	for (size_t i = 0; r == 0 && i < size; i++) {
+		if (bytes[i] != '\r' || (i + 1 < size && bytes[i + 1] != '\n'))
+			continue;
+		r = text_append(text, bytes + start, i - start);
+		start = i + 1;
+		*ret_changed = true;
+	}
+	return r < 0 ? r : text_append(text, bytes + start, size - start);
+}
+
 static int read_conf(struct evaluation *evaluation, struct error **error)
 {
 	const struct recipe_request *request = evaluation->request;
 	cleanup_close int fd = -1;
 	const uint8_t *bytes;
-	size_t size, start = 0;
+	size_t size;
 	int r = snapshot_read_file(request->snapshot_fd, "dkms.conf", CONF_MAXIMUM, &fd, NULL);
 
 	if (r == -ENOENT)
@@ -109,15 +117,7 @@ static int read_conf(struct evaluation *evaluation, struct error **error)
 	r = memfd_map(fd, CONF_MAXIMUM, &bytes, &size, error);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; r == 0 && i < size; i++) {
-		if (bytes[i] != '\r' || (i + 1 < size && bytes[i + 1] != '\n'))
-			continue;
-		r = text_append(&evaluation->conf, bytes + start, i - start);
-		start = i + 1;
-		evaluation->conf_changed = true;
-	}
-	if (r == 0)
-		r = text_append(&evaluation->conf, bytes + start, size - start);
+	r = append_unix(&evaluation->conf, bytes, size, &evaluation->conf_changed);
 	memfd_unmap(bytes, size);
 	return r < 0 ? out_of_memory(evaluation, error) : 0;
 }
@@ -127,7 +127,7 @@ static int fill_source(void *context, int directory_fd, struct error **error)
 {
 	const struct evaluation *evaluation = context;
 	cleanup_close int fd = -1;
-	int r = snapshot_unpack(evaluation->request->snapshot_fd, directory_fd, error);
+	int r = snapshot_unpack(evaluation->request->snapshot_fd, directory_fd, true, error);
 
 	if (r < 0 || !evaluation->conf_changed)
 		return r;
@@ -139,16 +139,45 @@ static int fill_source(void *context, int directory_fd, struct error **error)
 	return r < 0 ? error_set_errno(error, -r, "cannot write dkms.conf") : 0;
 }
 
+/* Root's files, as they are in /etc/dkms; in the sandbox's trusted set-up too. */
+static int fill_overrides(void *context, int directory_fd, struct error **error)
+{
+	const struct evaluation *evaluation = context;
+	const struct recipe_request *request = evaluation->request;
+
+	for (size_t i = 0; i < request->override_count; i++) {
+		const struct recipe_override *override = &request->overrides[i];
+		cleanup_text struct text text = { 0 };
+		cleanup_close int fd = -1;
+		bool ignored;
+		int r = append_unix(&text, (const uint8_t *) override->text.data,
+				    override->text.length, &ignored);
+
+		if (r < 0)
+			return error_set_errno(error, -r, "%s", override->name);
+		r = open_beneath(directory_fd, override->name, O_WRONLY | O_CREAT | O_EXCL, 0644,
+				 &fd, error);
+		if (r < 0)
+			return r;
+		r = write_all(fd, text.data, text.length);
+		if (r < 0)
+			return error_set_errno(error, -r, "cannot write %s", override->name);
+	}
+	return 0;
+}
+
 static int set_variable(struct evaluation *evaluation, const char *name, const char *value)
 {
-	char *variable = format_string("%s=%s", name, value);
+	return strings_add(&evaluation->environment, format_string("%s=%s", name, value));
+}
 
-	if (!variable || evaluation->environment_count + 1 >= ARRAY_SIZE(evaluation->environment)) {
-		free(variable);
-		return -ENOMEM;
-	}
-	evaluation->environment[evaluation->environment_count++] = variable;
-	return 0;
+/* DKMS prefers the configuration as kbuild wrote it for make. */
+static const char *config_name(const struct kernel *kernel)
+{
+	return kernel && kernel->build_fd >= 0 &&
+			       faccessat(kernel->build_fd, "include/config/auto.conf", F_OK, 0) == 0
+		       ? "include/config/auto.conf"
+		       : ".config";
 }
 
 /* The variables that DKMS documents for dkms.conf, and a fixed rest. */
@@ -157,8 +186,9 @@ static int set_environment(struct evaluation *evaluation, const char *release)
 	const struct recipe_request *request = evaluation->request;
 	cleanup_free char *headers =
 		*release ? format_string("/lib/modules/%s/build", release) : strdup("");
-	cleanup_free char *config =
-		*release ? format_string("/lib/modules/%s/build/.config", release) : strdup("");
+	cleanup_free char *config = *release ? format_string("/lib/modules/%s/build/%s", release,
+							     config_name(request->kernel))
+					     : strdup("");
 	const struct {
 		const char *name;
 		const char *value;
@@ -179,7 +209,32 @@ static int set_environment(struct evaluation *evaluation, const char *release)
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(variables); i++)
 		r = set_variable(evaluation, variables[i].name, variables[i].value);
+	if (r == 0 && request->jobs > 0)
+		r = strings_add(&evaluation->environment,
+				format_string("parallel_jobs=%u", request->jobs));
+	for (size_t i = 0; r == 0 && i < request->environment_count; i++)
+		r = strings_add(&evaluation->environment, strdup(request->environment[i]));
 	return r;
+}
+
+/* The headers, and what the caller shows beside. */
+static int set_mounts(struct evaluation *evaluation, struct sandbox_spec *spec)
+{
+	const struct recipe_request *request = evaluation->request;
+	const struct kernel *kernel = request->kernel;
+	const size_t count = (kernel ? kernel->mount_count : 0) + request->mount_count;
+
+	evaluation->mounts = calloc(count + 1, sizeof(*evaluation->mounts));
+	if (!evaluation->mounts)
+		return -ENOMEM;
+	for (size_t i = 0; kernel && i < kernel->mount_count; i++)
+		evaluation->mounts[spec->mount_count++] =
+			(struct sandbox_mount){ .source = kernel->mounts[i].source,
+						.target = kernel->mounts[i].target };
+	for (size_t i = 0; i < request->mount_count; i++)
+		evaluation->mounts[spec->mount_count++] = request->mounts[i];
+	spec->mounts = evaluation->mounts;
+	return 0;
 }
 
 /* Where things are in the sandbox: the source as DKMS has it, the headers as the kernel has them.
@@ -197,29 +252,27 @@ static int set_view(struct evaluation *evaluation, struct sandbox_spec *spec, co
 		format_string("/var/lib/dkms/%s/%s/source/dkms.conf", module, version);
 	if (!evaluation->source || !evaluation->source_link || !evaluation->conf_path)
 		return -ENOMEM;
-	evaluation->tree = (struct sandbox_tree){ .path = evaluation->source,
-						  .bytes = SNAPSHOT_BYTES,
-						  .fill = fill_source,
-						  .context = evaluation };
-	spec->trees = &evaluation->tree;
-	spec->tree_count = 1;
+	evaluation->trees[spec->tree_count++] = (struct sandbox_tree){ .path = evaluation->source,
+								       .bytes = SNAPSHOT_BYTES,
+								       .fill = fill_source,
+								       .context = evaluation };
+	if (request->override_count > 0)
+		evaluation->trees[spec->tree_count++] = (struct sandbox_tree){
+			.path = OVERRIDES, .fill = fill_overrides, .context = evaluation
+		};
+	spec->trees = evaluation->trees;
 	evaluation->symlinks[0] =
 		(struct sandbox_symlink){ evaluation->source_link, evaluation->source };
 	spec->symlinks = evaluation->symlinks;
 	spec->symlink_count = 1;
+	if (set_mounts(evaluation, spec) < 0)
+		return -ENOMEM;
 	if (!kernel)
 		return 0;
-	evaluation->mounts = calloc(kernel->mount_count + 1, sizeof(*evaluation->mounts));
 	evaluation->kernel_build = format_string("/usr/lib/modules/%s/build", release);
 	evaluation->kernel_source = format_string("/usr/lib/modules/%s/source", release);
-	if (!evaluation->mounts || !evaluation->kernel_build || !evaluation->kernel_source)
+	if (!evaluation->kernel_build || !evaluation->kernel_source)
 		return -ENOMEM;
-	for (size_t i = 0; i < kernel->mount_count; i++)
-		evaluation->mounts[i] =
-			(struct sandbox_mount){ .source = kernel->mounts[i].source,
-						.target = kernel->mounts[i].target };
-	spec->mounts = evaluation->mounts;
-	spec->mount_count = kernel->mount_count;
 	evaluation->symlinks[spec->symlink_count++] =
 		(struct sandbox_symlink){ evaluation->kernel_build, kernel->build };
 	if (kernel->source)
@@ -228,25 +281,36 @@ static int set_view(struct evaluation *evaluation, struct sandbox_spec *spec, co
 	return 0;
 }
 
-static void set_arguments(struct evaluation *evaluation, const char *release)
+/* As evaluate.sh takes them. */
+static int set_arguments(struct evaluation *evaluation, const char *release)
 {
 	const struct recipe_request *request = evaluation->request;
-	const char *const head[] = { "/bin/bash",
-				     "--norc",
-				     "--noprofile",
-				     "-c",
-				     script,
-				     "bash",
-				     evaluation->conf_path,
-				     release,
-				     request->architecture ? request->architecture : "" };
-	size_t count = 0;
+	struct strings *argv = &evaluation->argv;
+	const char *const head[] = {
+		"/bin/bash",   "--norc",
+		"--noprofile", "-c",
+		recipe_script, "bash",
+		release,       request->architecture ? request->architecture : "",
+	};
+	const size_t numbers[] = { RECIPE_MODULES, RECIPE_VALUE, RECIPE_UNKNOWN,
+				   request->override_count + 1 };
+	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(head); i++)
-		evaluation->argv[count++] = head[i];
-	for (size_t i = 0; recipe_directive(i); i++)
-		evaluation->argv[count++] = recipe_directive(i);
-	evaluation->argv[count] = NULL;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(head); i++)
+		r = strings_add(argv, strdup(head[i]));
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(numbers); i++)
+		r = strings_add(argv, format_string("%zu", numbers[i]));
+	if (r == 0)
+		r = strings_add(argv, strdup(evaluation->conf_path));
+	for (size_t i = 0; r == 0 && i < request->override_count; i++)
+		r = strings_add(argv, format_string(OVERRIDES "/%s", request->overrides[i].name));
+	if (r == 0)
+		r = strings_add(argv, format_string("%zu", request->directive_count));
+	for (size_t i = 0; r == 0 && i < request->directive_count; i++)
+		r = strings_add(argv, strdup(request->directives[i]));
+	for (size_t i = 0; r == 0 && i < DIRECTIVES; i++)
+		r = strings_add(argv, strdup(recipe_answer_name(i)));
+	return r;
 }
 
 /*
@@ -255,18 +319,34 @@ static void set_arguments(struct evaluation *evaluation, const char *release)
  */
 static bool has_syntax_error(const struct evaluation *evaluation, const struct text *output)
 {
-	size_t length = strlen(evaluation->conf_path);
-
 	for (const char *line = output->data; line && *line;) {
 		const char *end = strchrnul(line, '\n');
 
-		if (strncmp(line, evaluation->conf_path, length) == 0 &&
+		if ((string_starts_with(line, evaluation->conf_path) ||
+		     string_starts_with(line, OVERRIDES "/")) &&
 		    (memmem(line, (size_t)(end - line), ": syntax error", 14) ||
 		     memmem(line, (size_t)(end - line), ": unexpected EOF while looking for", 34)))
 			return true;
 		line = *end ? end + 1 : NULL;
 	}
 	return false;
+}
+
+/*
+ * bash 5 complains of itself when a file that it reads in a function calls exit. That is not the
+ * file's last word.
+ */
+static void forget_complaint(struct text *output)
+{
+	static const char complaint[] = "pop_var_context: head of shell_variables not a function";
+	const char *found = output->length > 0 ? strstr(output->data, complaint) : NULL;
+
+	if (!found)
+		return;
+	while (found > output->data && found[-1] != '\n')
+		found--;
+	output->length = (size_t)(found - output->data);
+	output->data[output->length] = '\0';
 }
 
 /* What bash's end means. */
@@ -284,7 +364,9 @@ static int check_end(const struct evaluation *evaluation, const struct sandbox_r
 		return recipe_refuse(request, error, ECANCELED, EXIT_INTERRUPTED, "interrupted");
 	if (result->end == SANDBOX_LIMIT)
 		return recipe_refuse(request, error, ETIMEDOUT, EXIT_LIMIT,
-				     "its evaluation %s; it may only set variables", how);
+				     "its evaluation %s; it should set variables and no more: work "
+				     "belongs into PRE_BUILD or MAKE",
+				     how);
 	if (has_syntax_error(evaluation, output))
 		return recipe_refuse(request, error, EINVAL, EXIT_BAD_CONF,
 				     "it is not valid shell; bash said: %s", said);
@@ -298,7 +380,7 @@ static int check_end(const struct evaluation *evaluation, const struct sandbox_r
 	return 0;
 }
 
-static int run(struct evaluation *evaluation, struct recipe **ret_recipe, struct error **error)
+static int run(struct evaluation *evaluation, struct text *ret_report, struct error **error)
 {
 	const struct recipe_request *request = evaluation->request;
 	const char *release = request->kernel		? request->kernel->release
@@ -312,42 +394,52 @@ static int run(struct evaluation *evaluation, struct recipe **ret_recipe, struct
 	spec.userns_fd = request->base->userns_fd;
 	spec.seccomp = request->base->seccomp;
 	spec.cancel_fd = request->base->cancel_fd;
-	if (set_environment(evaluation, release) < 0 || set_view(evaluation, &spec, release) < 0)
+	if (set_environment(evaluation, release) < 0 || set_view(evaluation, &spec, release) < 0 ||
+	    set_arguments(evaluation, release) < 0)
 		return out_of_memory(evaluation, error);
-	set_arguments(evaluation, release);
-	spec.argv = evaluation->argv;
-	spec.environment = (const char *const *)evaluation->environment;
+	spec.argv = (const char *const *)evaluation->argv.list;
+	spec.environment = (const char *const *)evaluation->environment.list;
 	spec.directory = evaluation->source_link;
 	spec.toolchain_only = true;
 	spec.limits = (struct sandbox_limits){ .wall_milliseconds = 10000,
 					       .cpu_seconds = 1,
 					       .processes = 64,
-					       .log_bytes = 65536,
+					       .log_bytes = 1 << 20,
 					       .scratch_bytes = 16 << 20,
 					       .scratch_inodes = SNAPSHOT_ENTRIES + 16 };
-	spec.report_maximum = REPORT_MAXIMUM;
+	spec.report_maximum = RECIPE_REPORT;
 	spec.output = output_keep;
 	spec.output_context = &output;
 	r = sandbox_run(&spec, &result, error);
 	if (r < 0)
 		return r;
+	forget_complaint(&output);
 	r = check_end(evaluation, &result, &output, error);
-	if (r == 0)
-		r = recipe_validate(request, result.report.data, result.report.length, ret_recipe,
-				    error);
+	if (r == 0) {
+		*ret_report = result.report;
+		result.report = (struct text){ 0 };
+	}
 	sandbox_result_clear(&result);
 	return r;
 }
 
-int recipe_evaluate(const struct recipe_request *request, struct recipe **ret_recipe,
-		    struct error **error)
+/* NAME=VALUE, whose name is one that a shell takes. */
+static bool is_setting(const char *setting)
 {
-	cleanup(evaluation_clear) struct evaluation evaluation = { .request = request };
+	static const char letters[] =
+		"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+	size_t length = strspn(setting, letters);
+
+	return length > 0 && (*setting < '0' || *setting > '9') && setting[length] == '=';
+}
+
+/* They become paths, variables and arguments here. */
+static int check_request(const struct recipe_request *request, struct error **error)
+{
 	const char *const names[] = { request->module, request->version, request->kernel_release,
 				      request->architecture };
-	int r;
 
-	/* They become paths and variables here; empty or NULL means not known. */
+	/* Empty or NULL means not known. */
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		cleanup_free char *shown = names[i] ? sanitised(names[i]) : NULL;
 
@@ -355,6 +447,42 @@ int recipe_evaluate(const struct recipe_request *request, struct recipe **ret_re
 			return error_set(error, EINVAL, "'%s' is not a valid name",
 					 shown ? shown : "?");
 	}
-	r = read_conf(&evaluation, error);
-	return r < 0 ? r : run(&evaluation, ret_recipe, error);
+	for (size_t i = 0; i < request->override_count; i++) {
+		if (!path_is_safe(request->overrides[i].name, strlen(request->overrides[i].name)) ||
+		    strchr(request->overrides[i].name, '/'))
+			return error_set(error, EINVAL, "an override's name is not valid");
+	}
+	for (size_t i = 0; i < request->directive_count + request->environment_count; i++) {
+		const char *setting = i < request->directive_count
+					      ? request->directives[i]
+					      : request->environment[i - request->directive_count];
+		cleanup_free char *shown = recipe_shown(setting);
+
+		if (!is_setting(setting))
+			return error_set(error, EINVAL,
+					 "'%s' is not NAME=VALUE with a name of letters, digits "
+					 "and _",
+					 shown ? shown : "?");
+	}
+	return 0;
+}
+
+int recipe_report(const struct recipe_request *request, struct text *ret_report,
+		  struct error **error)
+{
+	cleanup(evaluation_clear) struct evaluation evaluation = { .request = request };
+	int r = check_request(request, error);
+
+	if (r == 0)
+		r = read_conf(&evaluation, error);
+	return r < 0 ? r : run(&evaluation, ret_report, error);
+}
+
+int recipe_evaluate(const struct recipe_request *request, struct recipe **ret_recipe,
+		    struct error **error)
+{
+	cleanup_text struct text report = { 0 };
+	int r = recipe_report(request, &report, error);
+
+	return r < 0 ? r : recipe_validate(request, report.data, report.length, ret_recipe, error);
 }

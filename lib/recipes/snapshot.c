@@ -25,22 +25,25 @@ int snapshot_walk(int snapshot_fd,
 	return r;
 }
 
-static int visit_nothing(void *context, char type, const char *path, uint64_t length)
+/* What an archive holds ends up in the source tree, where other programs may follow its links. */
+static int visit_foreign(void *context, char type, const char *path, uint64_t length)
 {
-	(void)context;
-	(void)type;
-	(void)path;
 	(void)length;
-	return 0;
+	return type == 'o' ? snapshot_refuse(context, ELOOP, path, SNAPSHOT_OUTWARD) : 0;
+}
+
+int snapshot_check(int fd, struct digest *ret_digest, struct error **error)
+{
+	int r = snapshot_walk(fd, visit_foreign, error, error);
+
+	return r < 0 ? r : digest_file(fd, ret_digest, error);
 }
 
 int snapshot_from_stream(int memfd, struct digest *ret_digest, struct error **error)
 {
 	int r = memfd_seal(memfd, error);
 
-	if (r == 0)
-		r = snapshot_walk(memfd, visit_nothing, NULL, error);
-	return r < 0 ? r : digest_file(memfd, ret_digest, error);
+	return r < 0 ? r : snapshot_check(memfd, ret_digest, error);
 }
 
 int snapshot_read_file(int snapshot_fd, const char *path, uint64_t maximum, int *ret_fd,

@@ -52,7 +52,7 @@ int snapshot_rules_entry(struct snapshot_rules *rules, char type, const char *pa
 	size_t slashes = 0;
 
 	memcpy(copy, path, length < sizeof(copy) ? length : sizeof(copy) - 1);
-	if (type != 'd' && type != 'f' && type != 'x' && type != 'l')
+	if (type != 'd' && type != 'f' && type != 'x' && type != 'l' && type != 'o')
 		return snapshot_refuse(error, EBADMSG, copy, "has an unknown type in the snapshot");
 	if (!path_is_safe(path, length))
 		return snapshot_refuse(error, EINVAL, copy,
@@ -79,33 +79,42 @@ int snapshot_rules_entry(struct snapshot_rules *rules, char type, const char *pa
  * directories of the tree. So whoever follows the link, and links behind it, stays inside; after a
  * name, ".." could step out of wherever another link leads.
  */
-int snapshot_rules_link(const struct snapshot_rules *rules, const char *target, size_t length,
-			struct error **error)
+bool snapshot_link_leads_out(const char *path, const char *target, size_t length)
 {
 	size_t depth = 0;
 	bool named = false;
 
-	for (const char *p = rules->path; *p; p++)
+	for (const char *p = path; *p; p++)
 		depth += *p == '/';
-	if (length == 0 || length >= SNAPSHOT_PATH || target[0] == '/')
-		return snapshot_refuse(error, ELOOP, rules->path,
-				       "is a symbolic link with an absolute, empty or overlong "
-				       "target; only relative links inside the source are taken");
+	if (length > 0 && target[0] == '/')
+		return true;
 	for (size_t i = 0, end = 0; i < length; i = end + 1) {
-		for (end = i; end < length && target[end] != '/'; end++) {
-			if ((unsigned char)target[end] < 0x20 || target[end] == 0x7f)
-				return snapshot_refuse(error, EINVAL, rules->path,
-						       "is a symbolic link whose target has "
-						       "control characters");
-		}
+		for (end = i; end < length && target[end] != '/'; end++)
+			;
 		if (end - i == 2 && target[i] == '.' && target[i + 1] == '.') {
 			if (named || depth-- == 0)
-				return snapshot_refuse(error, ELOOP, rules->path,
-						       "is a symbolic link that leads out of the "
-						       "source or has '..' behind a name");
+				return true;
 		} else if (end > i && !(end - i == 1 && target[i] == '.')) {
 			named = true;
 		}
 	}
+	return false;
+}
+
+int snapshot_rules_link(const struct snapshot_rules *rules, const char *target, size_t length,
+			struct error **error)
+{
+	if (length == 0 || length >= SNAPSHOT_PATH)
+		return snapshot_refuse(error, ELOOP, rules->path,
+				       "is a symbolic link with an empty or overlong target");
+	for (size_t i = 0; i < length; i++) {
+		if ((unsigned char)target[i] < 0x20 || target[i] == 0x7f)
+			return snapshot_refuse(error, EINVAL, rules->path,
+					       "is a symbolic link whose target has control "
+					       "characters");
+	}
+	if (snapshot_link_leads_out(rules->path, target, length) != (rules->type == 'o'))
+		return snapshot_refuse(error, EBADMSG, rules->path,
+				       "is a symbolic link of the wrong kind in the snapshot");
 	return 0;
 }

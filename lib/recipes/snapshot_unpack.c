@@ -100,7 +100,7 @@ static int unpack_entry(struct unpacker *unpacker, const struct snapshot_reader 
 		return r;
 	if (reader->rules.type == 'd')
 		r = unpack_directory(unpacker, name);
-	else if (reader->rules.type == 'l')
+	else if (reader->rules.type == 'l' || reader->rules.type == 'o')
 		r = unpack_link(unpacker->fds[depth], name, reader);
 	else
 		r = unpack_file(unpacker->fds[depth], name, reader);
@@ -113,7 +113,7 @@ static int unpack_entry(struct unpacker *unpacker, const struct snapshot_reader 
 	return 0;
 }
 
-int snapshot_unpack(int snapshot_fd, int directory_fd, struct error **error)
+int snapshot_unpack(int snapshot_fd, int directory_fd, bool outward, struct error **error)
 {
 	cleanup(snapshot_reader_close) struct snapshot_reader reader = { 0 };
 	cleanup(unpacker_close) struct unpacker unpacker = { .fds = { directory_fd } };
@@ -122,6 +122,8 @@ int snapshot_unpack(int snapshot_fd, int directory_fd, struct error **error)
 	if (r < 0)
 		return r;
 	while ((r = snapshot_reader_next(&reader, error)) > 0) {
+		if (reader.rules.type == 'o' && !outward)
+			return snapshot_refuse(error, ELOOP, reader.rules.path, SNAPSHOT_OUTWARD);
 		r = unpack_entry(&unpacker, &reader, error);
 		if (r < 0)
 			return r;

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Writes a directory as a snapshot. The directory is foreign and may change meanwhile: each entry
- * is opened once, below its directory's descriptor, never through a link and never so that a FIFO
- * blocks. Also linked into the privileged installer and the jailed unpacker.
+ * Serialises a directory. It is foreign and may change meanwhile: each entry is opened once, below
+ * its directory's descriptor, never through a link and never so that a FIFO blocks. Also linked
+ * into the privileged installer and the jailed unpacker.
  */
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "lib/base/memfd.h"
 #include "lib/base/text.h"
 #include "lib/recipes/snapshot.h"
 #include "lib/recipes/snapshot_rules.h"
+#include "lib/recipes/snapshot_writer.h"
 
 struct writer {
 	FILE *file;
+	bool outward; /* take links that lead out */ /* may be NULL */
+	struct digest_stream *stream;		     /* may be NULL */
 	uint64_t total;
 	struct snapshot_rules rules;
 	char path[SNAPSHOT_PATH]; /* of the entry being written, built up step by step */
@@ -37,7 +38,8 @@ static int put(struct writer *writer, const void *bytes, size_t length, struct e
 	if (r < 0)
 		return r;
 	writer->total += length;
-	if (fwrite(bytes, 1, length, writer->file) != length)
+	if ((writer->file && fwrite(bytes, 1, length, writer->file) != length) ||
+	    (writer->stream && digest_stream_add(writer->stream, bytes, length) < 0))
 		return error_set_errno(error, errno, "cannot write the snapshot of the source");
 	return 0;
 }
@@ -94,11 +96,15 @@ static int put_link(struct writer *writer, int directory_fd, const char *name, s
 {
 	char target[SNAPSHOT_PATH];
 	ssize_t length = readlinkat(directory_fd, name, target, sizeof(target));
+	bool out;
 	int r;
 
 	if (length < 0)
 		return snapshot_refuse(error, errno, writer->path, "cannot be read as a link");
-	r = put_entry(writer, 'l', (uint64_t)length, error);
+	out = snapshot_link_leads_out(writer->path, target, (size_t)length);
+	if (out && !writer->outward)
+		return snapshot_refuse(error, ELOOP, writer->path, SNAPSHOT_OUTWARD);
+	r = put_entry(writer, out ? 'o' : 'l', (uint64_t)length, error);
 	if (r == 0)
 		r = snapshot_rules_link(&writer->rules, target, (size_t)length, error);
 	return r < 0 ? r : put(writer, target, (size_t)length, error);
@@ -175,42 +181,21 @@ static int put_directory(struct writer *writer, int directory_fd, size_t length,
 	return r;
 }
 
-int snapshot_write_directory(int directory_fd, int output_fd, struct error **error)
+int snapshot_serialise(int directory_fd, bool outward, FILE *file, struct digest *ret_digest,
+		       struct error **error)
 {
-	cleanup_close int fd = fcntl(output_fd, F_DUPFD_CLOEXEC, 0);
-	cleanup_fclose FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
-	struct writer writer = { .file = file };
-	int r;
+	struct writer writer = { .file = file,
+				 .outward = outward,
+				 .stream = ret_digest ? digest_stream_new() : NULL };
+	int r = put(&writer, SNAPSHOT_MAGIC, strlen(SNAPSHOT_MAGIC), error);
 
-	if (!file)
-		return error_set_errno(error, errno, "cannot write the snapshot of the source");
-	(void)TAKE_FD(fd);
-	r = put(&writer, SNAPSHOT_MAGIC, strlen(SNAPSHOT_MAGIC), error);
 	if (r == 0)
 		r = put_directory(&writer, directory_fd, 0, error);
 	if (r == 0)
 		r = put(&writer, "", 1, error);
-	if (r == 0 && fflush(file) != 0)
-		r = error_set_errno(error, errno, "cannot write the snapshot of the source");
+	if (r == 0 && ret_digest &&
+	    (!writer.stream || digest_stream_finish(writer.stream, ret_digest) < 0))
+		r = error_set(error, EIO, "cannot compute SHA-256");
+	writer.stream = digest_stream_free(writer.stream);
 	return r;
-}
-
-int snapshot_from_directory(int directory_fd, int *ret_fd, struct digest *ret_digest,
-			    struct error **error)
-{
-	cleanup_close int fd = -1;
-	struct digest digest;
-	int r = memfd_new("source", &fd, error);
-
-	if (r == 0)
-		r = snapshot_write_directory(directory_fd, fd, error);
-	if (r == 0)
-		r = memfd_seal(fd, error);
-	if (r == 0)
-		r = digest_file(fd, &digest, error);
-	if (r < 0)
-		return r;
-	*ret_digest = digest;
-	*ret_fd = TAKE_FD(fd);
-	return 0;
 }

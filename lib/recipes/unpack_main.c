@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * kmodbox-unpack: a source archive on fd 0 becomes a snapshot on fd 3. Runs only inside a sandbox,
- * in an empty scratch directory: libarchive reads hostile bytes. It refuses what it does not like
- * instead of skipping it, and writes files itself, below one descriptor and never through a link:
- * libarchive's own disk writer has been led outside before (GHSA-gr92 of Nix, 2026). The sandbox's
- * filter has no openat2(2), so names are walked component by component.
+ * kmodbox-unpack: what touches archives. Runs only inside a sandbox, in an empty scratch directory:
+ * libarchive reads hostile bytes.
+ *
+ *	kmodbox-unpack			a source archive on fd 0 becomes a snapshot on fd 3
+ *	kmodbox-unpack tarball		an archive of builds: the same, and its modules as they were
+ *					before they were signed and compressed
+ *	kmodbox-unpack pack COMPRESSION	a snapshot on fd 0 becomes a tar archive on fd 3
  */
-#include <archive.h>
-#include <archive_entry.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,281 +16,9 @@
 #include <sys/stat.h>
 
 #include "lib/artifacts/exit_code.h"
-#include "lib/base/files.h"
 #include "lib/base/text.h"
 #include "lib/recipes/snapshot.h"
-
-#define INPUT_FD 0
-#define OUTPUT_FD 3
-
-struct unpacking {
-	struct archive *archive;
-	int top_fd;
-	uint32_t members;
-	uint64_t bytes;
-};
-
-static int refuse(struct error **error, const char *name, const char *reason)
-{
-	cleanup_free char *shown = sanitised(name);
-
-	return error_set(error, EINVAL, "member '%s': %s", shown ? shown : "?", reason);
-}
-
-/* Says what went wrong below in terms of the member. */
-static int refuse_errno(struct error **error, const char *name, int errnum)
-{
-	if (errnum == EEXIST)
-		return refuse(error, name, "is in the archive twice");
-	if (errnum == ELOOP || errnum == ENOTDIR)
-		return refuse(error, name, "lies below a member that is no directory");
-	return refuse(error, name, strerror(errnum));
-}
-
-/*
- * "./a/b/" becomes "a/b", in place. An empty result is the top itself. All else that is no plain
- * relative path is refused.
- */
-static int member_path(const char *name, char path[1024], struct error **error)
-{
-	size_t length, depth = 0;
-
-	if (name[0] == '/')
-		return refuse(error, name, "has an absolute path");
-	while (name[0] == '.' && (name[1] == '/' || name[1] == '\0'))
-		name += name[1] == '/' ? 2 : 1;
-	length = strlen(name);
-	while (length > 0 && name[length - 1] == '/')
-		length--;
-	for (size_t i = 0; i < length; i++)
-		depth += name[i] == '/';
-	if (depth > SNAPSHOT_DEPTH)
-		return refuse(error, name, "is nested more than 64 directories deep");
-	if (length > 0 && !path_is_safe(name, length))
-		return refuse(error, name,
-			      "is no plain relative path ('..', control characters and more than "
-			      "1023 bytes are refused)");
-	memcpy(path, name, length);
-	path[length] = '\0';
-	return 0;
-}
-
-/*
- * Opens the directory that holds path, made where it is missing; *ret_last is the last component.
- * 0 or -errno.
- */
-static int open_parent(const struct unpacking *unpacking, char *path, int *ret_fd,
-		       const char **ret_last)
-{
-	cleanup_close int current = fcntl(unpacking->top_fd, F_DUPFD_CLOEXEC, 0);
-	char *slash;
-
-	if (current < 0)
-		return -errno;
-	for (; (slash = strchr(path, '/')); path = slash + 1) {
-		int next;
-
-		*slash = '\0';
-		if (mkdirat(current, path, 0700) < 0 && errno != EEXIST)
-			return -errno;
-		next = openat(current, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (next < 0)
-			return -errno;
-		close_fd(current);
-		current = next;
-	}
-	*ret_last = path;
-	*ret_fd = TAKE_FD(current);
-	return 0;
-}
-
-static int count_bytes(struct unpacking *unpacking, uint64_t bytes)
-{
-	if (bytes > SNAPSHOT_BYTES - unpacking->bytes)
-		return -EFBIG;
-	unpacking->bytes += bytes;
-	return 0;
-}
-
-static int write_content(struct unpacking *unpacking, int fd, const char *name,
-			 struct error **error)
-{
-	char buffer[65536];
-	la_ssize_t got;
-
-	while ((got = archive_read_data(unpacking->archive, buffer, sizeof(buffer))) > 0) {
-		int r = count_bytes(unpacking, (uint64_t)got);
-
-		if (r == 0)
-			r = write_all(fd, buffer, (size_t)got);
-		if (r < 0)
-			return refuse_errno(error, name, -r);
-	}
-	if (got < 0)
-		return refuse(error, name, archive_error_string(unpacking->archive));
-	return 0;
-}
-
-/* A regular file that is there already, for reading. */
-static int open_earlier(const struct unpacking *unpacking, const char *link, int *ret_fd,
-			struct stat *ret_status)
-{
-	cleanup_close int parent_fd = -1, fd = -1;
-	char path[1024];
-	const char *last;
-
-	if (member_path(link, path, NULL) < 0 ||
-	    open_parent(unpacking, path, &parent_fd, &last) < 0)
-		return -EINVAL;
-	fd = openat(parent_fd, *last ? last : ".", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, ret_status) < 0 || !S_ISREG(ret_status->st_mode))
-		return -EINVAL;
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
-
-static int create_file(struct archive_entry *entry, int parent_fd, const char *last)
-{
-	mode_t mode = archive_entry_perm(entry) & 0100 ? 0700 : 0600;
-	int fd =
-		openat(parent_fd, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-
-	return fd < 0 ? -errno : fd;
-}
-
-/* A hard link must name a file that came earlier; it becomes a copy. */
-static int take_hard_link(struct unpacking *unpacking, struct archive_entry *entry, int parent_fd,
-			  const char *last, struct error **error)
-{
-	const char *name = archive_entry_pathname(entry);
-	cleanup_close int source_fd = -1, fd = -1;
-	struct stat status;
-
-	if (open_earlier(unpacking, archive_entry_hardlink(entry), &source_fd, &status) < 0)
-		return refuse(error, name,
-			      "is a hard link to what is no earlier file of the archive");
-	fd = create_file(entry, parent_fd, last);
-	if (fd < 0)
-		return refuse_errno(error, name, -fd);
-	if (count_bytes(unpacking, (uint64_t)status.st_size) < 0)
-		return refuse_errno(error, name, EFBIG);
-	return copy_bytes(fd, source_fd, (uint64_t)status.st_size, error);
-}
-
-static int take_file(struct unpacking *unpacking, struct archive_entry *entry, int parent_fd,
-		     const char *last, struct error **error)
-{
-	const char *name = archive_entry_pathname(entry);
-	cleanup_close int fd = create_file(entry, parent_fd, last);
-
-	if (fd < 0)
-		return refuse_errno(error, name, -fd);
-	if (archive_entry_size_is_set(entry) &&
-	    (uint64_t)archive_entry_size(entry) > SNAPSHOT_BYTES - unpacking->bytes)
-		return refuse(error, name, "is too large");
-	return write_content(unpacking, fd, name, error);
-}
-
-static int take_directory(struct archive_entry *entry, int parent_fd, const char *last,
-			  struct error **error)
-{
-	struct stat status;
-
-	/* It may have been made for an earlier member already. */
-	if (mkdirat(parent_fd, last, 0700) == 0 ||
-	    (errno == EEXIST && fstatat(parent_fd, last, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-	     S_ISDIR(status.st_mode)))
-		return 0;
-	return refuse_errno(error, archive_entry_pathname(entry), errno);
-}
-
-static int take_member(struct unpacking *unpacking, struct archive_entry *entry,
-		       struct error **error)
-{
-	const char *name = archive_entry_pathname(entry);
-	const char *target = archive_entry_symlink(entry);
-	cleanup_close int parent_fd = -1;
-	char path[1024];
-	const char *last;
-	int r;
-
-	if (!name)
-		return error_set(error, EINVAL, "a member has no readable name");
-	if (unpacking->members++ >= SNAPSHOT_ENTRIES)
-		return refuse(error, name, "is one too many");
-	r = member_path(name, path, error);
-	if (r < 0)
-		return r;
-	if (path[0] == '\0')
-		return archive_entry_filetype(entry) == AE_IFDIR
-			       ? 0
-			       : refuse(error, name, "has no name");
-	if (archive_entry_is_encrypted(entry))
-		return refuse(error, name, "is encrypted");
-	r = open_parent(unpacking, path, &parent_fd, &last);
-	if (r < 0)
-		return refuse_errno(error, name, -r);
-	if (archive_entry_hardlink(entry))
-		return take_hard_link(unpacking, entry, parent_fd, last, error);
-	if (archive_entry_filetype(entry) == AE_IFREG)
-		return take_file(unpacking, entry, parent_fd, last, error);
-	if (archive_entry_filetype(entry) == AE_IFDIR)
-		return take_directory(entry, parent_fd, last, error);
-	if (archive_entry_filetype(entry) == AE_IFLNK && target)
-		return symlinkat(target, parent_fd, last) == 0 ? 0
-							       : refuse_errno(error, name, errno);
-	return refuse(error, name, "is a device, FIFO, socket or something unknown");
-}
-
-static int refuse_archive(const struct unpacking *unpacking, struct error **error)
-{
-	const char *reason = archive_error_string(unpacking->archive);
-
-	if (unpacking->members > 0)
-		return error_set(error, EINVAL, "the archive is damaged: %s", reason);
-	return error_set(error, EINVAL,
-			 "this is no archive that can be read (%s); tar, tar.gz, tar.xz, tar.zst, "
-			 "tar.bz2 and zip can",
-			 reason);
-}
-
-static int take_all(struct unpacking *unpacking, struct error **error)
-{
-	struct archive_entry *entry;
-	int r;
-
-	if (archive_read_open_fd(unpacking->archive, INPUT_FD, 65536) != ARCHIVE_OK)
-		return refuse_archive(unpacking, error);
-	/* A warning is about what is not taken anyway (owners, attributes). */
-	while ((r = archive_read_next_header(unpacking->archive, &entry)) == ARCHIVE_OK ||
-	       r == ARCHIVE_WARN) {
-		r = take_member(unpacking, entry, error);
-		if (r < 0)
-			return r;
-	}
-	if (r != ARCHIVE_EOF)
-		return refuse_archive(unpacking, error);
-	if (unpacking->members == 0)
-		return error_set(error, EINVAL, "the archive is empty");
-	return 0;
-}
-
-static struct archive *reader_new(void)
-{
-	struct archive *archive = archive_read_new();
-
-	/* By name: "all" would also start external programs for rare filters. */
-	if (archive && archive_read_support_format_tar(archive) == ARCHIVE_OK &&
-	    archive_read_support_format_zip(archive) == ARCHIVE_OK &&
-	    archive_read_support_filter_gzip(archive) == ARCHIVE_OK &&
-	    archive_read_support_filter_bzip2(archive) == ARCHIVE_OK &&
-	    archive_read_support_filter_xz(archive) == ARCHIVE_OK &&
-	    archive_read_support_filter_zstd(archive) == ARCHIVE_OK)
-		return archive;
-	if (archive)
-		(void)archive_read_free(archive);
-	return NULL;
-}
+#include "lib/recipes/unpack.h"
 
 static int is_entry(const struct dirent *entry)
 {
@@ -321,33 +49,38 @@ static int open_source(int top_fd, int *ret_fd, struct error **error)
 	return 0;
 }
 
-static int unpack(struct error **error)
+static int unpack(bool tarball, struct error **error)
 {
 	cleanup_close int top_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int source_fd = -1;
-	struct unpacking unpacking = { .archive = reader_new(), .top_fd = top_fd };
 	int r;
 
-	if (!unpacking.archive)
-		return error_set(error, ENOTSUP,
-				 "libarchive lacks tar, zip, gzip, bzip2, xz or zstd");
-	r = top_fd < 0 ? error_set_errno(error, errno, "cannot open the scratch directory")
-		       : take_all(&unpacking, error);
-	(void)archive_read_free(unpacking.archive);
-	if (r == 0)
+	if (top_fd < 0)
+		return error_set_errno(error, errno, "cannot open the scratch directory");
+	r = unpack_members(top_fd, error);
+	if (r == 0 && tarball)
+		r = unpack_modules(top_fd, error);
+	if (r == 0 && !tarball)
 		r = open_source(top_fd, &source_fd, error);
-	return r < 0 ? r : snapshot_write_directory(source_fd, OUTPUT_FD, error);
+	return r < 0 ? r
+		     : snapshot_write_directory(tarball ? top_fd : source_fd, UNPACK_OUTPUT_FD,
+						error);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	cleanup_error struct error *error = NULL;
 	cleanup_free char *text = NULL;
+	int r;
 
 	/* Names in pax headers are UTF-8; glibc brings this locale with it. */
 	(void)setlocale(LC_CTYPE, "C.UTF-8");
 	umask(077);
-	if (unpack(&error) == 0)
+	if (argc == 3 && string_equal(argv[1], "pack"))
+		r = unpack_pack(argv[2], &error);
+	else
+		r = unpack(argc == 2 && string_equal(argv[1], "tarball"), &error);
+	if (r == 0)
 		return 0;
 	text = error_describe(error);
 	(void)fprintf(stderr, "kmodbox-unpack: %s\n", text ? text : "out of memory");

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # `make bench`: how fast, how much memory. Commands are run in turn and compared within one run
-# (tests/bench/pair.c); figures, no verdicts: no test asserts on time. ROUNDS and BUILDS say how often.
+# (tests/bench/pair.c); figures, no verdicts: no test asserts on time. ROUNDS, BUILDS and TEN say how often.
 set -euo pipefail
 # shellcheck source=tests/lib/common.sh
 . "$(dirname "$0")/../lib/common.sh"
 
 pair=$build/tests/bench/pair
-rounds=${ROUNDS:-100} builds=${BUILDS:-9}
+rounds=${ROUNDS:-100} builds=${BUILDS:-9} ten=${TEN:-3}
 bench=$build/bench
 [ -x "$kmodbox" ] || die "$kmodbox is not built; run: make"
 
@@ -66,6 +66,45 @@ build_driver() {
 	compare "${commands[@]}"
 }
 
+# Ten small drivers, one after the other, by dkms and by kmodbox; then what a build of kmodbox costs
+# beside the sandboxed make itself, part by part, from the builds' own records.
+small=acpi-call,adv-17v35x,bbswitch,dpdk-kmods,langford,lime-forensics,nat-rtsp,tp-smapi,v4l2loopback,vpoll
+
+build_small() {
+	local release names name module version dkms=() ours=() unbuild=()
+	release=$(kernel_release "$kernels/6.1")
+	mkdir -p "$bench/modules/$release"
+	IFS=, read -ra names <<<"$small"
+	for name in "${names[@]}"; do
+		read -r module version < <(package_identity "$drivers/$name")
+		cp -a "/usr/src/$module-$version" "$bench/src/"
+		"$kmodbox" add -m "$module" -v "$version" -q "${trees[@]}"
+		dkms add -m "$module" -v "$version" >/dev/null
+		dkms+=("dkms build -m $module -v $version -k $release -a x86_64 >/dev/null")
+		ours+=("'$kmodbox' build -q -m $module -v $version -k $release --kernel-root '$kernels/6.1' $(printf "'%s' " "${trees[@]}")")
+		unbuild+=("'$kmodbox' unbuild -q -m $module -v $version -k $release $(printf "'%s' " "${trees[@]}") 2>/dev/null || :")
+	done
+	compare "$ten" "dkms, ten drivers" "$(prepare small-dkms "rm -rf /var/lib/dkms/*/*/$release")" \
+		"$(prepare build-dkms "${dkms[@]}")" \
+		--- "kmodbox, ten drivers" "$(prepare small-ours "${unbuild[@]}")" "$(prepare build-ours "${ours[@]}")"
+	parts "$bench"/dkms/*/*/"$release"/x86_64/build.json
+}
+
+# parts BUILD.JSON...: milliseconds, the median over these builds.
+parts() {
+	local part names values sum=0 value
+	say ""
+	say "beside the sandboxed make, milliseconds per build, medians of ${#} builds"
+	mapfile -t names < <(sed -nE '/"parts": \{/,/\}/ s/^ *"([a-z_]+)": [0-9]+,?$/\1/p' "$1")
+	for part in "${names[@]}"; do
+		mapfile -t values < <(sed -nE '/"parts": \{/,/\}/ s/^ *"'"$part"'": ([0-9]+),?$/\1/p' "$@" | sort -n)
+		value=${values[$((${#values[@]} / 2))]}
+		printf '  %-14s %s\n' "$part" "$value"
+		sum=$((sum + value))
+	done
+	say "  all of them    $sum"
+}
+
 # The most memory that any process called kmodbox ever held (VmHWM) while a build prints and prints.
 memory() {
 	local release peak=0 value status pid=
@@ -95,10 +134,16 @@ memory() {
 	say "peak memory of kmodbox's own processes, a build that prints 200 MB: $((peak / 1024)) MiB ($status)"
 }
 
-if [ "${1:-}" = --build ]; then
+case ${1:-} in
+--build)
 	build_driver "$2"
 	exit
-fi
+	;;
+--small)
+	build_small
+	exit
+	;;
+esac
 rm -rf "$bench"
 mkdir -p "$bench"/{dkms,src,modules}
 start
@@ -110,5 +155,10 @@ for kernel in 6.1 6.12; do
 	rm -rf "$bench"/{dkms,state} && mkdir "$bench/dkms"
 	"$top/tests/lib/private.sh" "$kernel" bbswitch BUILDS="$builds" "$(realpath "$0")" --build "$kernel"
 done
+say ""
+say "ten small drivers for kernel 6.1, $ten rounds"
+rm -rf "$bench"/{dkms,state,src} && mkdir "$bench"/{dkms,src}
+"$top/tests/lib/kernels.sh" --all-drivers >/dev/null
+"$top/tests/lib/private.sh" 6.1 "$small" TEN="$ten" "$(realpath "$0")" --small
 say ""
 memory

@@ -11,7 +11,7 @@ product=(lib sandbox checker signer installer runners orchestrator)
 mapfile -t sources < <(find "${product[@]}" -name '*.[ch]' 2>/dev/null | sort)
 # The demonstration module is a kernel module, with a licence that the kernel knows.
 mapfile -t test_sources < <(find tests -name '*.[ch]' -not -path 'tests/demo/*' | sort)
-mapfile -t scripts < <({ find tests packaging -name '*.sh'; echo .ci/run; } | sort)
+mapfile -t scripts < <({ find lib orchestrator tests packaging -name '*.sh'; echo .ci/run; } | sort)
 [ "${#sources[@]}" -gt 0 ] || die "no sources found below $top"
 
 bare=$(mktemp -d)

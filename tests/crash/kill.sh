@@ -157,7 +157,7 @@ expected_list() {
 	say "d $world/dkms/demo"
 	if [ "$built" != - ]; then
 		printf '%s\n' "d ${base%/*}" "d $base" "d $base/log" "f $base/log/make.log" "d $base/module" \
-			"f $base/module/demo.ko" "f $base/build.json" "f $base/ticket"
+			"f $base/module/demo.ko" "f $base/module/Module.symvers" "f $base/build.json" "f $base/ticket"
 	fi
 	[ "$kept" = - ] || printf '%s\n' "d $base/installed" "f $base/installed/demo.ko"
 	if [ "$installed" != - ]; then

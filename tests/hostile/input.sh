@@ -5,169 +5,9 @@
 # process and no mount. Beside them stands a good module that builds, installs and goes again. Works
 # in trees of its own below a temporary directory, as root in a mount namespace of its own.
 set -euo pipefail
-# shellcheck source=tests/lib/common.sh
-. "$(dirname "$0")/../lib/common.sh"
-
-watch=$build/tests/hostile/watch
-for needed in "$kmodbox" "$watch"; do
-	if [ ! -x "$needed" ]; then
-		skip "bad input: $needed is not built (make test-hostile builds it)"
-		close_suite
-		exit
-	fi
-done
-if [ ! -d "$kernels/6.1" ]; then
-	skip "bad input: no kernel headers below $kernels (make kernels)"
-	close_suite
-	exit
-fi
-can_mount=no
-if [ "$(id -u)" -eq 0 ]; then
-	if [ "${1:-}" = --inside ]; then
-		can_mount=yes
-	elif unshare -m true 2>/dev/null; then
-		exec unshare -m -- "$0" --inside
-	fi
-fi
-
-release=$(kernel_release "$kernels/6.1")
-work=$(mktemp -d)
-chmod 755 "$work" # the parts of kmodbox have accounts of their own
-world=$work/world template=$work/template good=$work/good.ko source=$work/world/src/demo-0.1
-trees=(--dkmstree "$world/dkms" --sourcetree "$world/src" --installtree "$world/modules"
-	--statedir "$world/state")
-kernel=(-k "$release" --kernel-root "$kernels/6.1")
-demo=(-m demo -v 0.1)
-listener='' audited=0
-marker=kmodbox-hostile-$$-$RANDOM
-finish() {
-	[ -z "$listener" ] || kill "$listener" 2>/dev/null || true
-	umount "$world/dkms" "$world/modules" 2>/dev/null || true
-	rm -rf "$work"
-}
-trap finish EXIT
-
-# --- One case: a world, a run, what is expected of it --------------------------------------------
-
-# Everything in the trees but the log of a failed build, which is expected there. Of the log of
-# signatures the first $audited bytes: what could be signed but not stored leaves its line there.
-listing() {
-	cd "$world"
-	find . -path './dkms/*/*/build/make.log' -prune -o -printf '%p %y %m %U:%G %l\n' | sort
-	find . \( -path './dkms/*/*/build/make.log' -o -path ./state/audit.log \) -prune -o -type f -print0 |
-		sort -z | xargs -0 sha256sum --
-	{ head -c "$audited" state/audit.log 2>/dev/null || true; } | sha256sum
-}
-# Not all of the host's: others may work on the same machine.
-mounts() { grep -F -e "$work" -e kmodbox /proc/self/mountinfo || true; }
-
-fresh() {
-	umount "$world/dkms" "$world/modules" 2>/dev/null || true
-	rm -rf "$world"
-	cp -a "$template" "$world"
-	interrupt=()
-	audited=1000000
-}
-# try KMODBOX-ARGUMENT...
-try() {
-	(listing) >"$work/before"
-	mounts >"$work/mounts-before"
-	code=0
-	"$watch" "$work/left" "${interrupt[@]}" -- "$kmodbox" "$@" "${trees[@]}" \
-		>"$work/out" 2>"$work/err" </dev/null || code=$?
-	mounts >"$work/mounts-after"
-	(listing) >"$work/after"
-}
-problem() { problems+=("$*"); }
-check_clean() {
-	[ ! -s "$work/left" ] || problem "$(cat "$work/left")"
-	cmp -s "$work/mounts-before" "$work/mounts-after" || problem "mounts changed"
-	# The newline that ends a line is the only control character there may be.
-	if cat "$work/out" "$work/err" | tr -d '\n' | grep -a '[^ -~]' >/dev/null; then
-		problem "raw control bytes in what was printed"
-	fi
-}
-conclude() {
-	local text
-	if [ ${#problems[@]} -eq 0 ]; then
-		pass "$1"
-		return
-	fi
-	fail "$1"
-	for text in "${problems[@]}"; do
-		printf '%s\n' "$text" | sed 's/^/        /'
-	done
-	sed 's/^/        stderr: /' "$work/err" | head -n 8 | cut -c 1-600 | cat -v
-}
-# refused NAME CODE WORDS...: every one of the words stands in the one line of stderr.
-refused() {
-	local name=$1 expected=$2 word
-	problems=()
-	shift 2
-	[ "$code" -eq "$expected" ] || problem "exit code $code, not $expected"
-	if [ "$(wc -l <"$work/err")" -ne 1 ] || ! grep -qE '^kmodbox(-signer)?: ' "$work/err"; then
-		problem "stderr is not one line of kmodbox"
-	fi
-	for word; do
-		grep -aF -- "$word" "$work/err" >/dev/null || problem "the message lacks '$word'"
-	done
-	cmp -s "$work/before" "$work/after" ||
-		problem "state changed:" "$(diff "$work/before" "$work/after" | head -n 20)"
-	check_clean
-	conclude "$name"
-}
-# done_well NAME
-done_well() {
-	problems=()
-	[ "$code" -eq 0 ] || problem "exit code $code, not 0"
-	[ ! -s "$work/err" ] || problem "stderr is not empty"
-	check_clean
-	conclude "$1"
-}
-# Preparation, which has to work.
-must() {
-	try "$@"
-	[ "$code" -eq 0 ] || die "kmodbox $* failed with $code: $(cat -v "$work/err")"
-}
-
-# A source demo-0.1 in the source tree; stdin becomes its dkms.conf.
-new_source() {
-	fresh
-	mkdir -p "$source"
-	cat >"$source/dkms.conf"
-}
-basic_conf='PACKAGE_NAME=demo PACKAGE_VERSION=0.1
-BUILT_MODULE_NAME[0]=demo DEST_MODULE_LOCATION[0]=/updates'
-
-# conf NAME CODE WORDS...: stdin becomes a dkms.conf that add refuses
-conf() {
-	new_source
-	try add "${demo[@]}"
-	refused "$@"
-}
-# A source whose build runs stdin by bash; it finds a good module as good.ko beside it.
-new_build() {
-	new_source <<<"$basic_conf"$'\nMAKE="bash ./build.sh"\n'"${1:-}"
-	cat >"$source/build.sh"
-	cp "$good" "$source/good.ko"
-	must add "${demo[@]}"
-}
-# build NAME CODE WORDS...: stdin is a build that is refused. $conf_lines go to its dkms.conf.
-conf_lines=
-build() {
-	new_build "$conf_lines"
-	try build "${demo[@]}" "${kernel[@]}"
-	refused "$@" "demo 0.1" "$release"
-}
-built=$world/dkms/demo/0.1/$release/x86_64/module/demo.ko
-failed_log=$world/dkms/demo/0.1/build/make.log
-log_holds() {
-	if grep -aF -- "$2" "$failed_log" >/dev/null 2>&1; then
-		pass "$1"
-	else
-		fail "$1: '$2' is not in make.log"
-	fi
-}
+# shellcheck source=tests/hostile/lib.sh
+. "$(dirname "$0")/lib.sh"
+open_suite "bad input" "$@"
 
 # --- The good module -------------------------------------------------------------------------------
 
@@ -175,17 +15,7 @@ good_module() {
 	local original=$world/modules/$release/kernel/drivers/misc/demo.ko
 	local kept=$world/dkms/demo/original_module/$release/x86_64/demo.ko
 
-	mkdir -p "$template"/{dkms,src,modules,state} "$template/modules/$release"
-	touch "$template/modules/$release/"{modules.order,modules.builtin}
 	fresh
-	# Makes the keys, and the trees' own files: the template of all worlds.
-	cp -R "$top/tests/demo/demo-v0.1" "$source"
-	must build "${demo[@]}" "${kernel[@]}"
-	module_payload "$built" >"$good"
-	must remove "${demo[@]}" "${kernel[@]}"
-	rm -rf "$source" "$template"
-	cp -a "$world" "$template"
-
 	cp -R "$top/tests/demo/demo-v0.1" "$source"
 	mkdir -p "${original%/*}"
 	echo "the kernel's own demo" >"$original"
@@ -253,8 +83,6 @@ bad_conf() {
 		<<<"$basic_conf DEST_MODULE_LOCATION[0]=/updates/../../../etc"
 	conf "dkms.conf: DEST_MODULE_LOCATION elsewhere" 8 dkms.conf 'DEST_MODULE_LOCATION[0]' /etc \
 		<<<"$basic_conf DEST_MODULE_LOCATION[0]=/etc"
-	conf "dkms.conf: a directive that is not supported" 8 dkms.conf "'PRE_BUILD'" 'not supported' \
-		<<<"$basic_conf PRE_BUILD=prepare.sh"
 	conf "dkms.conf: not shell" 8 dkms.conf 'not valid shell' <<<"$basic_conf"$'\nif ('
 	conf "dkms.conf: loops" 31 dkms.conf 'CPU time' <<<"$basic_conf"$'\nwhile :; do :; done'
 	conf "dkms.conf: sleeps" 31 dkms.conf 'time' <<<"$basic_conf"$'\nsleep 300'
@@ -285,7 +113,7 @@ prying() {
 	perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1")
 		or exit 1; $| = 1; print $s->sockport, "\n"; close STDOUT; close $c while $c = $s->accept' \
 		>"$work/port" &
-	listener=$!
+	background+=($!)
 	for _ in {1..1000}; do
 		[ ! -s "$work/port" ] || break
 		perl -e 'select undef, undef, undef, 0.01'
@@ -311,41 +139,6 @@ prying() {
 	refused "build: pries" 10 "${files[@]/#*\//misses }" "has no network"
 }
 
-# A tar member, in ustar by hand, because tar makes no such things: TYPE NAME [LINK [CONTENT]]
-member() {
-	# shellcheck disable=SC2016 # perl's
-	perl -e 'my ($type, $name, $link, $content) = (@ARGV, "", "");
-		my $h = pack "a100a8a8a8a12a12a8a1a100a6a2a32a32a8a8a155x12", $name, "0000644", "0000000",
-			"0000000", sprintf("%011o", length $content), "00000000000", " " x 8, $type, $link,
-			"ustar", "00", "root", "root", "0000001", "0000003", "";
-		substr $h, 148, 8, sprintf "%06o\0 ", unpack "%32C*", $h;
-		print $h, $content, "\0" x (-length($content) % 512);' -- "$@"
-}
-# archive NAME CODE WORDS... -- MEMBER-ARGUMENT... [-- MEMBER-ARGUMENT...]: behind a good dkms.conf
-archive() {
-	local expected=() arguments=()
-	fresh
-	while [ "$1" != -- ]; do
-		expected+=("$1")
-		shift
-	done
-	shift
-	{
-		member 0 demo-0.1/dkms.conf "" "$basic_conf"
-		while [ $# -gt 0 ]; do
-			arguments=()
-			while [ $# -gt 0 ] && [ "$1" != -- ]; do
-				arguments+=("$1")
-				shift
-			done
-			[ $# -eq 0 ] || shift
-			member "${arguments[@]}"
-		done
-		head -c 1024 /dev/zero
-	} >"$work/evil.tar"
-	try add "$work/evil.tar"
-	refused "${expected[@]}" evil.tar
-}
 bad_archives() {
 	fresh
 	{
@@ -621,14 +414,6 @@ bad_keys() {
 
 # --- Disks -----------------------------------------------------------------------------------------
 
-# The tree becomes a small file system of its own, with what was there, and is filled to the brim.
-fill_tree() {
-	cp -a "$1" "$work/tree"
-	mount -t tmpfs -o "size=$2,mode=755" tmpfs "$1"
-	cp -a "$work/tree/." "$1/"
-	rm -rf "$work/tree"
-	head -c 4M /dev/zero >"$1/filler" 2>/dev/null || true
-}
 bad_disks() {
 	if [ $can_mount = yes ]; then
 		new_build <<<'cp good.ko demo.ko'
@@ -667,18 +452,6 @@ bad_disks() {
 	refused "a --dkmstree without write permission" 35 'Permission denied'
 }
 
-good_module
-bad_conf
-prying
-bad_archives
-bad_sources
-changed_source
-bad_kernels
-controls
-failing_builds
-bad_modules
-survivor
-interrupted
-bad_keys
-bad_disks
-close_suite
+prepare
+run_groups good_module bad_conf prying bad_archives bad_sources changed_source bad_kernels controls \
+	failing_builds bad_modules survivor interrupted bad_keys bad_disks

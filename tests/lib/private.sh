@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A machine as dkms expects one, without touching the host: in a private mount namespace, /usr is an
-# overlay of the unpacked dkms, a kernel's headers and drivers over the host's /usr, and /var/lib is
-# an empty tmpfs. Usage: private.sh KERNEL DRIVER[,DRIVER...] COMMAND... As an ordinary user in a user
-# namespace. What is written to /usr is gone at the end.
+# overlay of the unpacked dkms, kernels' headers and drivers over the host's /usr, and /var/lib is
+# an empty tmpfs. Usage: private.sh KERNEL[,KERNEL...] DRIVER[,DRIVER...] COMMAND... As an ordinary
+# user in a user namespace. What is written to /usr is gone at the end.
 set -euo pipefail
 # shellcheck source=tests/lib/common.sh
 . "$(dirname "$0")/common.sh"
@@ -15,23 +15,25 @@ if [ "$1" != --inside ]; then
 	[ "$(id -u)" -eq 0 ] || namespaces+=(--user --map-root-user)
 	exec unshare "${namespaces[@]}" -- "$0" --inside "$@"
 fi
-kernel=$2
+IFS=, read -ra kernel_names <<<"$2"
 IFS=, read -ra names <<<"$3"
 shift 3
-root=$kernels/$kernel
 
 mount -t tmpfs tmpfs "$private"
 mkdir -p "$private/top/lib" "$private/upper" "$private/work"
-# Debian 12's 6.1 packages still carry /lib, which is /usr/lib.
-[ ! -d "$root/lib" ] || cp -dR "$root/lib/." "$private/top/lib/"
 # By short names of our own: a checkout's path may hold ':' or ',', which overlayfs would take apart.
 bind() {
 	mkdir "$private/$2"
 	mount --bind "$1" "$private/$2"
 }
-bind "$root/usr" headers
 bind "$build/dkms/usr" dkms
-lower=top:headers:dkms
+lower=top:dkms
+for name in "${kernel_names[@]}"; do
+	# Debian 12's 6.1 packages still carry /lib, which is /usr/lib.
+	[ ! -d "$kernels/$name/lib" ] || cp -dR "$kernels/$name/lib/." "$private/top/lib/"
+	bind "$kernels/$name/usr" "$name"
+	lower+=:$name
+done
 for name in "${names[@]}"; do
 	bind "$drivers/$name/usr" "$name"
 	lower+=:$name

@@ -12,9 +12,12 @@ set -euo pipefail
 real=$build/real
 [ -x "$kmodbox" ] || die "$kmodbox is not built; run: make"
 rm -rf "$real/kmodbox"
-mkdir -p "$real/dkms" "$real/kmodbox"/{dkms,src,modules,logs}
+mkdir -p "$real/dkms" "$real/kmodbox"/{dkms,src,modules,logs,config/modules.d}
+# Copies, so that they are whose the builds are.
+install -m 0644 "$top"/tests/real/modules.d/*.conf "$real/kmodbox/config/modules.d/"
 trees=(--dkmstree "$real/kmodbox/dkms" --sourcetree "$real/kmodbox/src"
-	--installtree "$real/kmodbox/modules" --statedir "$real/kmodbox/state")
+	--installtree "$real/kmodbox/modules" --statedir "$real/kmodbox/state"
+	--configdir "$real/kmodbox/config")
 tools=$({ gcc-12 --version && pahole --version && strip --version && make --version; } 2>&1)
 
 # The driver packages, each with those it needs behind it: "west-chamber,xtables-addons".

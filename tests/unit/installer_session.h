@@ -19,6 +19,7 @@ struct session {
 	int socket;
 	pid_t pid;
 	const char *only;    /* the run is about this module, and may not force; NULL: about any */
+	const char *named;   /* about this one, version 1.0, and may */
 	const char *kernels; /* and about these kernels: "/A/B/"; NULL: about any */
 	int depmod_socket;   /* what the next installer is given; -1: none */
 };
@@ -68,7 +69,52 @@ static inline void start(struct session *session, const char *verb)
 	int fds[TREE_COUNT + 3], pair[2] = { -1, -1 };
 	const struct world *world = &session->world;
 	cleanup_close int key_fd = -1;
+	const char *const fixed[] = {
+		"kmodbox-installer",
+		"--verb",
+		verb,
+		"--dkms-tree",
+		numbers[TREE_DKMS],
+		"--source-tree",
+		numbers[TREE_SOURCE],
+		"--install-tree",
+		numbers[TREE_INSTALL],
+		"--approvals",
+		numbers[TREE_APPROVALS],
+		"--ledger",
+		numbers[TREE_LEDGER],
+		"--socket",
+		numbers[TREE_COUNT],
+		"--ticket-key",
+		numbers[TREE_COUNT + 1],
+		"--depmod",
+		numbers[TREE_COUNT + 2],
+		"--dkms-path",
+		world->paths[TREE_DKMS],
+		"--source-path",
+		world->paths[TREE_SOURCE],
+		"--install-path",
+		world->paths[TREE_INSTALL],
+	};
+	/* What the command line asked for. */
+	const char *const asked[][2] = {
+		{ "--module", session->only ?: session->named },
+		{ "--version", session->named ? "1.0" : NULL },
+		{ "--kernels", session->kernels },
+	};
+	char *arguments[ARRAY_SIZE(fixed) + 2 * ARRAY_SIZE(asked) + 3];
+	size_t count = 0;
 
+	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+		arguments[count++] = (char *)(uintptr_t)fixed[i];
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(asked); i++)
+		if (asked[i / 2][1])
+			arguments[count++] = (char *)(uintptr_t)asked[i / 2][i % 2];
+	if (!session->only)
+		arguments[count++] = (char *)"--may-force";
+	if (!session->only)
+		arguments[count++] = (char *)"--may-write-source";
+	arguments[count] = NULL;
 	must(memfd_from_bytes("key", world->raw_key, sizeof(world->raw_key), &key_fd, error));
 	must(message_pair(pair, error));
 	for (int i = 0; i < TREE_COUNT; i++)
@@ -78,23 +124,7 @@ static inline void start(struct session *session, const char *verb)
 	fds[TREE_COUNT + 2] = session->depmod_socket;
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		(void)snprintf(numbers[i], sizeof(numbers[i]), "%d", fds[i]);
-	session->pid = spawn(
-		"kmodbox-installer",
-		(char *[]){ (char *)"kmodbox-installer", (char *)"--verb", (char *)(uintptr_t)verb,
-			    (char *)"--dkms-tree", numbers[TREE_DKMS], (char *)"--source-tree",
-			    numbers[TREE_SOURCE], (char *)"--install-tree", numbers[TREE_INSTALL],
-			    (char *)"--approvals", numbers[TREE_APPROVALS], (char *)"--ledger",
-			    numbers[TREE_LEDGER], (char *)"--socket", numbers[TREE_COUNT],
-			    (char *)"--ticket-key", numbers[TREE_COUNT + 1], (char *)"--depmod",
-			    numbers[TREE_COUNT + 2], (char *)"--dkms-path", world->paths[TREE_DKMS],
-			    (char *)"--source-path", world->paths[TREE_SOURCE],
-			    (char *)"--install-path", world->paths[TREE_INSTALL],
-			    /* What the command line asked for. */
-			    (char *)(uintptr_t)(session->only ? "--module" : "--may-force"),
-			    (char *)(uintptr_t)(session->only ?: "--may-write-source"),
-			    (char *)(uintptr_t)(session->kernels ? "--kernels" : NULL),
-			    (char *)(uintptr_t)session->kernels, NULL },
-		fds, ARRAY_SIZE(fds));
+	session->pid = spawn("kmodbox-installer", arguments, fds, ARRAY_SIZE(fds));
 	(void)close_fd(pair[1]);
 	session->socket = pair[0];
 }
@@ -150,11 +180,10 @@ static inline int publish_file(struct session *session, const char *name, const 
 
 static inline int publish_commit(struct session *session)
 {
-	struct installer_publish_commit commit = { 0 };
 	cleanup_close int log_fd = sealed("the log"), record_fd = sealed("{}\n");
 	int fds[] = { log_fd, record_fd };
 
-	return ask(session, INSTALLER_PUBLISH_COMMIT, &commit, sizeof(commit), fds, 2, NULL);
+	return ask(session, INSTALLER_PUBLISH_COMMIT, NULL, 0, fds, 2, NULL);
 }
 
 static inline int publish_contents(struct session *session, const char *version, uint64_t serial,

@@ -245,7 +245,9 @@ static inline struct installer_target target_of(const char *module, const char *
 }
 
 /* What `add` leaves, for tests that begin later. */
-static inline void pretend_added(const struct world *world, const char *module, const char *version)
+/* What is approved of it is a source with this content. */
+static inline void pretend_approved(const struct world *world, const char *module,
+				    const char *version, const char *source)
 {
 	cleanup_text struct text text = { 0 };
 	char path[PATH_LENGTH], file[1][TICKET_NAME] = { "demo" };
@@ -253,10 +255,18 @@ static inline void pretend_added(const struct world *world, const char *module, 
 
 	assert_int_equal(MESSAGE_STRING_SET(approval.module, module), 0);
 	assert_int_equal(MESSAGE_STRING_SET(approval.version, version), 0);
-	approval.source = digest_of("source");
+	approval.source = digest_of(source);
 	assert_int_equal(approval_format(&approval, &text), 0);
 	(void)snprintf(path, sizeof(path), "%s/%s", module, version);
 	write_text(world->trees[TREE_APPROVALS], path, text.data);
+}
+
+static inline void pretend_added(const struct world *world, const char *module, const char *version)
+{
+	char path[PATH_LENGTH];
+
+	pretend_approved(world, module, version, "source");
+	(void)snprintf(path, sizeof(path), "%s/%s", module, version);
 	must(make_directories(world->trees[TREE_DKMS], path, 0755, error));
 	(void)snprintf(path, sizeof(path), "%s/%s/source", module, version);
 	assert_int_equal(symlinkat("/nowhere", world->trees[TREE_DKMS], path), 0);

@@ -79,20 +79,20 @@ struct image {
 	size_t size;
 };
 
-static void add(struct section *section, const void *bytes, size_t length)
+static inline void add(struct section *section, const void *bytes, size_t length)
 {
 	assert_true(section->size + length <= sizeof(section->data));
 	memcpy(section->data + section->size, bytes, length);
 	section->size += length;
 }
 
-static void add_string(struct section *section, const char *string)
+static inline void add_string(struct section *section, const char *string)
 {
 	add(section, string, strlen(string) + 1);
 }
 
-static void add_symbol(struct section *sections, const char *name, unsigned char info,
-		       uint16_t section)
+static inline void add_symbol(struct section *sections, const char *name, unsigned char info,
+			      uint16_t section)
 {
 	Elf64_Sym symbol = { .st_name = (Elf64_Word)sections[STRINGS].size,
 			     .st_info = info,
@@ -105,7 +105,7 @@ static void add_symbol(struct section *sections, const char *name, unsigned char
 	add(&sections[SYMBOLS], &symbol, sizeof(symbol));
 }
 
-static void fill_versions(const struct plan *plan, struct section *sections)
+static inline void fill_versions(const struct plan *plan, struct section *sections)
 {
 	for (size_t i = 0; i < ITEMS && plan->versions[i].name; i++) {
 		uint32_t crc = (uint32_t)plan->versions[i].crc;
@@ -120,7 +120,7 @@ static void fill_versions(const struct plan *plan, struct section *sections)
 	}
 }
 
-static void fill_exports(const struct plan *plan, struct section *sections)
+static inline void fill_exports(const struct plan *plan, struct section *sections)
 {
 	Elf64_Rela relocation = { .r_offset = 4, .r_info = ELF64_R_INFO(1, R_X86_64_PC32) };
 	uint32_t crc = 0xfeedf00d;
@@ -138,7 +138,7 @@ static void fill_exports(const struct plan *plan, struct section *sections)
 	add(&sections[EXPORT_CRCS], &crc, sizeof(crc));
 }
 
-static void fill_sections(const struct plan *plan, struct section *sections)
+static inline void fill_sections(const struct plan *plan, struct section *sections)
 {
 	static const struct section empty[SECTIONS] = {
 		[0] = { .name = "" },
@@ -183,14 +183,14 @@ static void fill_sections(const struct plan *plan, struct section *sections)
 	sections[BSS].size = 1024;
 }
 
-static Elf64_Shdr *image_section(struct image *image, size_t index)
+static inline Elf64_Shdr *image_section(struct image *image, size_t index)
 {
 	Elf64_Ehdr *header = (void *)image->bytes;
 
 	return (Elf64_Shdr *)(void *)(image->bytes + header->e_shoff) + index;
 }
 
-static void build(const struct plan *plan, struct image *image)
+static inline void build(const struct plan *plan, struct image *image)
 {
 	static struct section sections[SECTIONS];
 	Elf64_Ehdr header = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 },
@@ -233,7 +233,7 @@ static void build(const struct plan *plan, struct image *image)
 	image->size += plan->tail ? strlen(plan->tail) : 0;
 }
 
-static struct plan good_plan(void)
+static inline struct plan good_plan(void)
 {
 	return (struct plan){
 		.modinfo = { "license=GPL", "depends=", "retpoline=Y", "name=demo_mod",
@@ -248,7 +248,7 @@ static struct plan good_plan(void)
 	};
 }
 
-static struct checker_facts good_facts(void)
+static inline struct checker_facts good_facts(void)
 {
 	return (struct checker_facts){ .vermagic = RELEASE FLAGS,
 				       .module_name = "demo-mod",
@@ -277,7 +277,7 @@ enum change {
 	NO_MODVERSIONS, /* a kernel without them */
 };
 
-static void change_modinfo(struct plan *plan, const char *text, bool replace)
+static inline void change_modinfo(struct plan *plan, const char *text, bool replace)
 {
 	size_t key = strcspn(text, "="), i, kept = 0;
 
@@ -293,7 +293,7 @@ static void change_modinfo(struct plan *plan, const char *text, bool replace)
 		plan->modinfo[i] = NULL;
 }
 
-static size_t last_symbol(const struct plan *plan)
+static inline size_t last_symbol(const struct plan *plan)
 {
 	size_t i = 0;
 
@@ -302,7 +302,7 @@ static size_t last_symbol(const struct plan *plan)
 	return i;
 }
 
-static void change_version(struct plan *plan, const char *name, bool drop, uint64_t crc)
+static inline void change_version(struct plan *plan, const char *name, bool drop, uint64_t crc)
 {
 	size_t i = 0;
 
@@ -314,8 +314,8 @@ static void change_version(struct plan *plan, const char *name, bool drop, uint6
 		plan->versions[i] = plan->versions[i + 1];
 }
 
-static void change_plan(struct plan *plan, struct checker_facts *facts, enum change change,
-			const char *text, size_t section, uint64_t value)
+static inline void change_plan(struct plan *plan, struct checker_facts *facts, enum change change,
+			       const char *text, size_t section, uint64_t value)
 {
 	size_t i = last_symbol(plan);
 

@@ -3,6 +3,13 @@
 #ifndef KMODBOX_TESTS_SANDBOX_FIXTURE_H
 #define KMODBOX_TESTS_SANDBOX_FIXTURE_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include <fcntl.h>
 
 #include "lib/base/files.h"
@@ -44,6 +51,43 @@ static inline int sandbox_fixture_open(struct sandbox_fixture *fixture, struct e
 	fixture->spec.output_context = &fixture->output;
 	fixture->spec.environment = environment;
 	return r;
+}
+
+/* Runs a shell script in the sandbox as spec says; ends the test where it could not be run. */
+static inline struct sandbox_result fixture_run(struct sandbox_fixture *fixture, const char *script,
+						const struct sandbox_spec *spec)
+{
+	const char *const argv[] = { "/bin/bash", "-c", script, NULL };
+	cleanup_error struct error *error = NULL;
+	struct sandbox_spec filled = *spec;
+	struct sandbox_result result = { 0 };
+
+	text_clear(&fixture->output);
+	filled.argv = argv;
+	if (sandbox_run(&filled, &result, &error) < 0) {
+		cleanup_free char *text = error_describe(error);
+
+		fail_msg("%s", text);
+	}
+	return result;
+}
+
+static inline const char *fixture_output(const struct sandbox_fixture *fixture)
+{
+	return fixture->output.data ? fixture->output.data : "";
+}
+
+/* Opens the fixture for a group of tests, saying why it could not. */
+static inline int fixture_set_up(struct sandbox_fixture *fixture)
+{
+	cleanup_error struct error *error = NULL;
+	cleanup_free char *text = NULL;
+
+	if (sandbox_fixture_open(fixture, &error) == 0)
+		return 0;
+	text = error_describe(error);
+	print_error("%s\n", text);
+	return -1;
 }
 
 static inline void sandbox_fixture_close(struct sandbox_fixture *fixture)

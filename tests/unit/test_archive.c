@@ -277,7 +277,7 @@ static const struct {
 	{ "member 'd//evil': is no plain", { { S_IFREG, "d//evil", NULL, "x" } } },
 	{ "member 'd/a\\x0ab': is no plain", { { S_IFREG, "d/a\nb", NULL, "x" } } },
 	{ "member 'd/\\x1b[31mred': is no plain", { { S_IFREG, "d/\033[31mred", NULL, "x" } } },
-	{ "is a symbolic link with an absolute", { { S_IFLNK, "d/link", "/etc/passwd", NULL } } },
+	{ "is a symbolic link that leads out", { { S_IFLNK, "d/link", "/etc/passwd", NULL } } },
 	{ "is a symbolic link that leads out", { { S_IFLNK, "d/link", "../../x", NULL } } },
 	{ "'link' is a symbolic link that leads out", /* only out when "d/" is taken off */
 	  { { S_IFLNK, "d/link", "../x", NULL } } },
@@ -403,8 +403,8 @@ static void test_what_is_no_archive_is_refused(void **state)
 static int take(const struct world *world, int archive_fd, int *ret_fd, struct digest *ret_digest,
 		struct error **error)
 {
-	return archive_snapshot(&world->fixture.spec, world->unpack_fd, archive_fd, ret_fd,
-				ret_digest, error);
+	return archive_snapshot(&world->fixture.spec, world->unpack_fd, archive_fd, NULL, -1,
+				ret_fd, ret_digest, error);
 }
 
 static void test_sandboxed_archive_becomes_a_snapshot(void **state)
@@ -424,6 +424,36 @@ static void test_sandboxed_archive_becomes_a_snapshot(void **state)
 	assert_int_equal(unpack_plainly(world, archive_fd, &plain_fd, &said), 0);
 	assert_int_equal(digest_file(plain_fd, &plain, NULL), 0);
 	assert_true(digest_equal(&digest, &plain));
+}
+
+/* Where memory would be too small, all of it is on disk: the same source comes of it. */
+static void test_sandboxed_archive_on_disk(void **state)
+{
+	struct world *world = *state;
+	char place[] = "/tmp/kmodbox-archive-XXXXXX";
+	cleanup_close int archive_fd =
+		make_archive(ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_GZIP, good);
+	cleanup_close int place_fd = -1, fd = -1, disk_fd = -1;
+	cleanup_error struct error *error = NULL;
+	struct digest digest, of_disk;
+	struct stat status;
+
+	require_sandbox(world);
+	assert_non_null(mkdtemp(place));
+	place_fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(place_fd >= 0);
+	if (geteuid() == 0)
+		assert_int_equal(fchown(place_fd, FIXTURE_SLOT_UID, FIXTURE_SLOT_UID), 0);
+	assert_int_equal(take(world, archive_fd, &fd, &digest, NULL), 0);
+	if (archive_snapshot(&world->fixture.spec, world->unpack_fd, archive_fd, place, place_fd,
+			     &disk_fd, &of_disk, &error) < 0)
+		fail_msg("%s", error_describe(error));
+	assert_true(digest_equal(&digest, &of_disk));
+	expect_file(disk_fd, "src/deep/demo.c", "int x;\n");
+	assert_int_equal(fstat(disk_fd, &status), 0);
+	assert_int_equal(status.st_nlink, 0);
+	assert_int_equal(write(disk_fd, "x", 1), -1);
+	assert_int_equal(rmdir(place), 0);
 }
 
 static void test_sandboxed_hostile_archive_is_an_error(void **state)
@@ -484,8 +514,8 @@ static void test_taken_over_unpacker_is_not_believed(void **state)
 		assert_int_equal(memfd_from_bytes("test", cases[i].script, strlen(cases[i].script),
 						  &script_fd, NULL),
 				 0);
-		assert_true(archive_snapshot(&world->fixture.spec, shell_fd, script_fd, &fd,
-					     &digest, &error) < 0);
+		assert_true(archive_snapshot(&world->fixture.spec, shell_fd, script_fd, NULL, -1,
+					     &fd, &digest, &error) < 0);
 		assert_int_equal(fd, -1);
 		text = error_describe(error);
 		if (!strstr(text, cases[i].words))
@@ -505,6 +535,7 @@ int main(void)
 		cmocka_unit_test(test_member_that_is_too_large_is_refused),
 		cmocka_unit_test(test_what_is_no_archive_is_refused),
 		cmocka_unit_test(test_sandboxed_archive_becomes_a_snapshot),
+		cmocka_unit_test(test_sandboxed_archive_on_disk),
 		cmocka_unit_test(test_sandboxed_hostile_archive_is_an_error),
 		cmocka_unit_test(test_taken_over_unpacker_is_not_believed),
 	};

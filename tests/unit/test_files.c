@@ -510,6 +510,26 @@ static int remove_deep_tree(void)
 	return is_there("deep") ? 4 : 0;
 }
 
+static void test_list(void **state)
+{
+	cleanup_list DIR *list = NULL, *link = NULL;
+	const char *name;
+	unsigned found = 0;
+
+	(void)state;
+	assert_int_equal(make_directories(directory, "listed/.hidden", 0755, NULL), 0);
+	assert_int_equal(make_directories(directory, "listed/..x", 0755, NULL), 0);
+	assert_int_equal(symlinkat("listed", directory, "link"), 0);
+	assert_int_equal(list_open(directory, "link", &link, NULL), -ELOOP);
+	assert_int_equal(list_open(directory, "absent", &link, NULL), -ENOENT);
+	assert_null(link);
+	assert_int_equal(list_open(directory, "listed", &list, NULL), 0);
+	while ((name = list_next(list)))
+		found += string_equal(name, ".hidden") ? 1 : string_equal(name, "..x") ? 10 : 100;
+	assert_int_equal(errno, 0);
+	assert_int_equal(found, 11);
+}
+
 static void test_remove_deep(void **state)
 {
 	(void)state;
@@ -643,6 +663,7 @@ int main(void)
 		TEST(test_write_fails),
 		TEST(test_write_all),
 		TEST(test_copy),
+		TEST(test_list),
 		TEST(test_remove),
 		TEST(test_remove_deep),
 		TEST(test_remove_closed),

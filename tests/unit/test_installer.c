@@ -35,7 +35,7 @@ static int directory_snapshot(const struct world *world, const char *name, struc
 	int snapshot_fd = -1;
 
 	assert_true(fd >= 0);
-	must(snapshot_from_directory(fd, &snapshot_fd, digest, error));
+	must(snapshot_from_directory(fd, -1, &snapshot_fd, digest, error));
 	return snapshot_fd;
 }
 
@@ -109,10 +109,20 @@ static void test_add_archive(void **state)
 	assert_int_equal(add_begin(session, &add, snapshot_fd), 0);
 	assert_int_equal(add_rest(session), 3);
 	assert_text(trees[TREE_SOURCE], "new-3/precious", "work");
+	/* Whoever makes the request must not choose what is replaced: root names it. */
 	add.force = 1;
 	assert_int_equal(add_begin(session, &add, snapshot_fd), 0);
+	assert_int_equal(add_rest(session), 3);
+	assert_text(trees[TREE_SOURCE], "new-3/precious", "work");
+	assert_int_equal(stop(session), 0);
+	session->named = "new";
+	start(session, "add");
+	assert_int_equal(add_begin(session, &add, snapshot_fd), 34);
+	(void)snprintf(add.version, sizeof(add.version), "1.0");
+	write_text(trees[TREE_SOURCE], "new-1.0/precious", "work");
+	assert_int_equal(add_begin(session, &add, snapshot_fd), 0);
 	assert_int_equal(add_rest(session), 0);
-	assert_false(is_there(trees[TREE_SOURCE], "new-3/precious"));
+	assert_false(is_there(trees[TREE_SOURCE], "new-1.0/precious"));
 	assert_false(is_there(trees[TREE_SOURCE], INSTALL_STAGE));
 }
 
@@ -140,6 +150,9 @@ static void test_verbs(void **state)
 		uint32_t allowed;
 	} verbs[] = {
 #define BIT(request) (1u << (request - INSTALLER_ADD))
+#define ADDED                                                                                      \
+	(BIT(INSTALLER_PUBLISH) | BIT(INSTALLER_FAILED_LOG) | BIT(INSTALLER_UNBUILD) |             \
+	 BIT(INSTALLER_INSTALL) | BIT(INSTALLER_UNINSTALL))
 		{ "add", BIT(INSTALLER_ADD) },
 		{ "build", BIT(INSTALLER_ADD) | BIT(INSTALLER_PUBLISH) | BIT(INSTALLER_FAILED_LOG) |
 				   BIT(INSTALLER_UNBUILD) },
@@ -150,25 +163,34 @@ static void test_verbs(void **state)
 		{ "unbuild", BIT(INSTALLER_UNINSTALL) | BIT(INSTALLER_UNBUILD) },
 		{ "remove",
 		  BIT(INSTALLER_UNINSTALL) | BIT(INSTALLER_UNBUILD) | BIT(INSTALLER_REMOVE) },
+		{ "match", ADDED },
+		{ "autoinstall", ADDED },
+		{ "mktarball", BIT(INSTALLER_TARBALL) },
+		{ "ldtarball", BIT(INSTALLER_ADD) | BIT(INSTALLER_PUBLISH) |
+				       BIT(INSTALLER_FAILED_LOG) | BIT(INSTALLER_UNBUILD) },
 	};
 	struct session *session = *state;
 	cleanup_close int fd = sealed("x");
 
 	for (size_t v = 0; v < ARRAY_SIZE(verbs); v++) {
-		for (uint32_t type = INSTALLER_ADD - 1; type <= INSTALLER_REMOVE + 1; type++) {
+		for (uint32_t type = INSTALLER_ADD - 1; type <= INSTALLER_TARBALL + 1; type++) {
 			struct installer_target target = target_of("demo", "9", 0);
 			struct installer_installed installed;
 			struct installer_add add = { .count = 1 };
 			bool counts = type == INSTALLER_INSTALL || type == INSTALLER_UNINSTALL;
 			size_t fds = type == INSTALLER_ADD || type == INSTALLER_PUBLISH ||
-				     type == INSTALLER_FAILED_LOG;
-			bool allowed = type >= INSTALLER_ADD && type <= INSTALLER_REMOVE &&
+				     type == INSTALLER_FAILED_LOG || type == INSTALLER_TARBALL;
+			struct installer_tarball tarball = { .target = target };
+			bool allowed = type >= INSTALLER_ADD && type <= INSTALLER_TARBALL &&
 				       verbs[v].allowed & BIT(type);
 			int code;
 
 			start(session, verbs[v].verb);
 			if (type == INSTALLER_ADD)
 				code = ask(session, type, &add, sizeof(add), &fd, fds, NULL);
+			else if (type == INSTALLER_TARBALL)
+				code = ask(session, type, &tarball, sizeof(tarball), &fd, fds,
+					   NULL);
 			else
 				code = ask(session, type, &target, sizeof(target), &fd, fds,
 					   counts ? &installed : NULL);
@@ -395,6 +417,10 @@ static void test_only_its_kernels(void **state)
 	assert_int_equal(add_rest(session), 0);
 	assert_int_equal(add_begin(session, &add, snapshot_fd), 3);
 	assert_int_equal(stop(session), 0);
+	start(session, "add");
+	assert_int_equal(add_begin(session, &add, snapshot_fd), 3);
+	assert_int_equal(stop(session), 0);
+	session->named = "new";
 	start(session, "add");
 	assert_int_equal(add_begin(session, &add, snapshot_fd), 0);
 	assert_int_equal(add_rest(session), 0);

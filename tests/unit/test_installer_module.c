@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 
 #include "installer/depmod_protocol.h"
@@ -318,6 +319,7 @@ static int in_small_disk(struct session *session)
 {
 	struct installer_installed installed;
 	cleanup_free char *big = calloc(1, 200001), *before = NULL, *after = NULL;
+	cleanup_free char *writable = NULL, *read_only = NULL;
 	struct content files[] = { { "demo.ko", "extra", big } };
 
 	assert_non_null(big);
@@ -335,6 +337,15 @@ static int in_small_disk(struct session *session)
 	start(session, "install");
 	assert_int_equal(simple(session, INSTALLER_INSTALL, "1", 0, &installed), 0);
 	assert_int_equal(stop(session), 0);
+	writable = world_list(&session->world);
+	assert_int_equal(mount(NULL, session->world.paths[TREE_INSTALL], NULL,
+			       MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL),
+			 0);
+	start(session, "uninstall");
+	assert_int_equal(simple(session, INSTALLER_UNINSTALL, "1", 0, &installed), 35);
+	assert_int_equal(stop(session), 0);
+	read_only = world_list(&session->world);
+	assert_string_equal(writable, read_only);
 	return 0;
 }
 
@@ -449,6 +460,33 @@ static void publish_object(struct session *session, const struct text *object)
 #define MODULE_SOURCE(alias)                                                                       \
 	"static const char text[] __attribute__((section(\".modinfo\"), used)) ="                  \
 	" \"license=GPL\\0alias=" alias "\\0name=demo\";\n"
+
+/* Another dkms tree may have its modules in the same kernel's tree: one at a time plans there. */
+static void test_waits_for_the_kernel(void **state)
+{
+	struct session *session = *state;
+	struct installer_target target = target_of("demo", "1", 0);
+	cleanup_message struct message reply = { .fd_count = 0 };
+	struct installer_installed installed;
+	int kernel_fd;
+
+	start(session, "install");
+	assert_int_equal(publish(session, 1), 0);
+	kernel_fd = openat(session->world.trees[TREE_INSTALL], KERNEL,
+			   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(kernel_fd >= 0);
+	assert_int_equal(flock(kernel_fd, LOCK_EX), 0);
+	must(message_send(session->socket, INSTALLER_INSTALL, &target, sizeof(target), NULL, 0,
+			  error));
+	(void)usleep(200000);
+	write_text(session->world.trees[TREE_INSTALL], KERNEL "/extra/demo.ko", "the other's");
+	(void)close_fd(kernel_fd);
+	must(message_receive(session->socket, &reply, error));
+	assert_int_equal(reply.type, MESSAGE_OK);
+	memcpy(&installed, reply.payload, sizeof(installed));
+	/* It has seen what came while it waited. */
+	assert_int_equal(installed.originals, 1);
+}
 
 static void test_depmod(void **state)
 {
@@ -590,6 +628,7 @@ int main(void)
 		TEST(test_links_in_the_way),
 		TEST(test_kill),
 		TEST(test_disk_full),
+		TEST(test_waits_for_the_kernel),
 		TEST(test_depmod),
 		TEST(test_hostile_depmod),
 	};

@@ -167,16 +167,16 @@ static void test_exit_codes(void **state)
 	refused("frobnicate demo/0.1", 1, "unknown verb 'frobnicate'");
 	refused("add build", 4, "verbs 'add' and 'build'");
 	refused("add autoinstall", 4, "verbs 'add' and 'autoinstall'");
-	refused("autoinstall", 1, "verb 'autoinstall' is not supported by this version");
+	refused("generate_mok", 1, "verb 'generate_mok' is not supported by this version");
 	refused("kernel_prerm -k 6.1", 1, "verb 'kernel_prerm' is not supported");
 	refused("build m/1 --frob", 2, "unknown option '--frob'");
 	refused("build m/1 --force=yes", 2, "unknown option '--force=yes'");
 	refused("build m/1 --forcefully", 2, "unknown option");
 	refused("build m/1 -k=6.1", 2, "unknown option '-k=6.1'");
 	refused("build m/1 --", 2, "unknown option '--'");
-	refused("build m/1 --directive=A=B", 2, "'--directive' is not supported");
-	refused("build m/1 -c x", 2, "'-c' is not supported");
-	refused("build m/1 --config x", 2, "'--config' is not supported");
+	refused("build m/1 -c x", 2, "'-c' is not supported: overrides");
+	refused("build m/1 --config x", 2, "'--config' is not supported: ");
+	refused("build m/1 --kernelsourcedir=/x", 2, "--kernel-root DIR");
 	refused("install m/1 --symlink-modules", 2, "'--symlink-modules' is not supported");
 	refused("remove m/1 --all -k 6.1", 2, "-k and --all");
 	refused("remove m/1 --all -a x86_64", 3, "-a and --all");
@@ -185,6 +185,77 @@ static void test_exit_codes(void **state)
 	refused("build m/1 -k", 1, "'-k' needs a value");
 	refused("build m/1 --kernelver=", 1, "'--kernelver' needs a value");
 	refused("status --ro /x", 2, "options of the verb 'sandbox'");
+	refused("status --templatekernel 6.1", 2, "options of the verb 'match'");
+	refused("build m/1 --source-only", 2, "options of the verb 'mktarball'");
+}
+
+static void test_directives(void **state)
+{
+	const struct options *got;
+
+	(void)state;
+	got = accepted("build m/1 --directive=A=B=C --directive AUTOINSTALL= --directive _x1=$(y)");
+	assert_int_equal(got->directive_count, 3);
+	assert_string_equal(got->directives[0], "A=B=C");
+	assert_string_equal(got->directives[1], "AUTOINSTALL=");
+	assert_string_equal(got->directives[2], "_x1=$(y)");
+	refused("build m/1 --directive", 1, "'--directive' needs a value");
+	refused("build m/1 --directive MAKE", 1, "give NAME=VALUE");
+	refused("build m/1 --directive =x", 1, "give NAME=VALUE");
+	refused("build m/1 --directive 1A=x", 1, "give NAME=VALUE");
+	refused("build m/1 --directive MAKE[0]=x", 1, "give NAME=VALUE");
+	refused("build m/1 --directive A-B=x", 1, "give NAME=VALUE");
+}
+
+static void test_match_and_autoinstall(void **state)
+{
+	const struct options *got;
+
+	(void)state;
+	got = accepted("match --templatekernel 6.1 -k 6.12");
+	assert_int_equal(got->verb, VERB_MATCH);
+	assert_string_equal(got->template_kernel, "6.1");
+	assert_null(got->module);
+	got = accepted("match --templatekernel=6.1 demo -k 6.12/x86_64");
+	assert_string_equal(got->module, "demo");
+	assert_null(got->version);
+	assert_null(accepted("match --templatekernel=0.0-not-running")->kernels);
+	refused("match -k 6.12", 1, "Give --templatekernel");
+	refused("match --templatekernel 6.1 -k 6.1", 2, "is the kernel 6.1 itself");
+	refused("match --templatekernel ../x -k 6.1", 1, "kernel '../x'");
+	refused("match --templatekernel 6.1 -k 6.12 -k 6.13", 4, "match works on one kernel");
+	refused("match --templatekernel 6.1 --all", 4, "match works on one kernel");
+	assert_int_equal(accepted("autoinstall")->verb, VERB_AUTOINSTALL);
+	assert_string_equal(accepted("autoinstall --kernelver 6.1")->kernels[0], "6.1");
+	refused("autoinstall -k 6.1 -k 6.12", 4, "autoinstall works on one kernel");
+	refused("autoinstall --all", 5, "does not take --all");
+	refused("autoinstall --all -k 6.1", 2, "-k and --all");
+	refused("autoinstall demo/1", 1, "takes no module");
+	refused("autoinstall -v 1", 1, "takes no module");
+}
+
+static void test_tarballs(void **state)
+{
+	const struct options *got;
+
+	(void)state;
+	got = accepted("mktarball demo/0.1 -k 6.1 --archive=demo.tar.gz --binaries-only");
+	assert_int_equal(got->verb, VERB_MKTARBALL);
+	assert_string_equal(got->archive, "demo.tar.gz");
+	assert_true(got->binaries_only);
+	assert_true(accepted("mktarball demo/0.1 --source-only")->source_only);
+	assert_true(accepted("mktarball demo/0.1 --all")->all);
+	refused("mktarball demo/0.1 --source-only --binaries-only", 8, "give one of them");
+	refused("mktarball demo/0.1 --archive ../x.tar.gz", 2, "is the name of a file");
+	refused("mktarball demo", 1, "needs a version");
+	refused("mktarball", 1, "which module?");
+	got = accepted("ldtarball --archive /x/demo.dkms.tar.gz");
+	assert_string_equal(got->archive, "/x/demo.dkms.tar.gz");
+	refused("ldtarball", 2, "which archive?");
+	refused("ldtarball nosuch.tar.gz", 2, "'nosuch.tar.gz' is none");
+	refused("ldtarball ./nosuch.tar.gz", 2, "No such file");
+	assert_string_equal(accepted("ldtarball demo/0.1 --force --archive /x")->version, "0.1");
+	refused("ldtarball demo --archive /x", 1, "both -m and -v");
 }
 
 static void test_subjects(void **state)
@@ -198,7 +269,8 @@ static void test_subjects(void **state)
 	refused("install nosuch.tar.gz", 1, "is no file");
 	refused("install ./nosuch.tar.gz", 2, "No such file");
 	refused("uninstall m/1 --archive /x", 1, "takes no archive");
-	refused("add m/1 --archive /x", 1, "leave one out");
+	refused("add -m m --archive /x", 1, "both -m and -v");
+	assert_string_equal(accepted("add m/1 --archive /x")->archive, "/x");
 	assert_null(accepted("status")->module);
 	assert_null(accepted("status demo")->version);
 	assert_string_equal(accepted("status -v 2")->version, "2");
@@ -238,7 +310,7 @@ static void test_help_and_version(void **state)
 		assert_in_range(length, 0, 82);
 		line += length + 1;
 	}
-	assert_in_range(lines, 30, 60);
+	assert_in_range(lines, 30, 80);
 	for (int verb = VERB_ADD; verb <= VERB_SANDBOX; verb++)
 		assert_non_null(strstr(options_help(), verb_name((enum verb)verb)));
 	assert_string_equal(verb_name(VERB_UNINSTALL), "uninstall");
@@ -315,11 +387,16 @@ static void test_sources(void **state)
 	/* A file that happens to be called like a module is no archive of it for other verbs. */
 	assert_null(accepted("status demo-v0.1.tar.gz")->archive);
 	assert_string_equal(options.module, "demo-v0.1.tar.gz");
+	assert_below(accepted("ldtarball demo-v0.1.tar.gz")->archive, *state, "demo-v0.1.tar.gz");
+	assert_below(accepted("ldtarball src/dkms.conf")->archive, *state, "src/dkms.conf");
+	refused("ldtarball ./src", 2, "'./src' is no regular file");
 	refused("add ./empty", 4, "'./empty' has no dkms.conf");
 	refused("add ./fifo", 2, "neither a directory nor a regular file");
 	refused("add src demo-v0.1.tar.gz", 1, "module");
 	refused("add src src", 1, "");
-	refused("add demo/0.1 src", 1, "leave one out");
+	assert_below(accepted("add demo/0.1 src")->source, *state, "src");
+	assert_string_equal(options.module, "demo");
+	refused("add demo src", 1, "both -m and -v");
 	refused("add src --archive demo-v0.1.tar.gz", 1, "");
 }
 
@@ -331,6 +408,9 @@ int main(void)
 		cmocka_unit_test(test_flags_and_trees),
 		cmocka_unit_test(test_jobs),
 		cmocka_unit_test(test_exit_codes),
+		cmocka_unit_test(test_directives),
+		cmocka_unit_test(test_match_and_autoinstall),
+		cmocka_unit_test(test_tarballs),
 		cmocka_unit_test(test_subjects),
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_help_and_version),

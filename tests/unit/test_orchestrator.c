@@ -382,7 +382,7 @@ static struct digest digest_of(int directory_fd)
 	cleanup_close int fd = -1;
 	struct digest digest;
 
-	assert_int_equal(snapshot_from_directory(directory_fd, &fd, &digest, NULL), 0);
+	assert_int_equal(snapshot_from_directory(directory_fd, -1, &fd, &digest, NULL), 0);
 	return digest;
 }
 

@@ -1,79 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * dkms.conf as data: what the answer of the evaluation may say (records made by hand), and what
- * comes of real files, good and hostile, that bash evaluates in its sandbox.
- */
-#include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#include <sys/stat.h>
-
-#include <cmocka.h>
-
-#include "lib/artifacts/exit_code.h"
-#include "lib/base/memfd.h"
-#include "lib/recipes/recipe_internal.h"
-#include "lib/recipes/snapshot.h"
-#include "tests/unit/sandbox_fixture.h"
-
-#define RELEASE "6.1.0-56-amd64"
-
-static char config[] =
-	"CONFIG_I2C=m\nCONFIG_DRM=y\n# CONFIG_PREEMPT_RT is not set\nCONFIG_HZ=250\n";
-
-/* Enough of a kernel: headers are not looked at here. */
-static const struct kernel kernel = {
-	.release = (char *)(uintptr_t)RELEASE,
-	.architecture = (char *)(uintptr_t) "x86_64",
-	.build = (char *)(uintptr_t) "/usr/src/linux-headers-" RELEASE,
-	.config = config,
-	.build_fd = -1,
-};
-
-static const struct recipe_request demo = {
-	.module = "demo",
-	.version = "0.1",
-	.kernel = &kernel,
-	.kernel_release = RELEASE,
-	.architecture = "x86_64",
-};
-
-struct world {
-	struct sandbox_fixture fixture;
-	char *reason; /* why no sandbox can be made, or NULL */
-};
-
-static int set_up(void **state)
-{
-	struct world *world = calloc(1, sizeof(*world));
-	cleanup_error struct error *error = NULL;
-
-	assert_non_null(world);
-	if (sandbox_fixture_open(&world->fixture, &error) < 0)
-		world->reason = error_describe(error);
-	*state = world;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct world *world = *state;
-
-	sandbox_fixture_close(&world->fixture);
-	free(world->reason);
-	free(world);
-	return 0;
-}
-
-static void cleanup_recipe_function(struct recipe **recipe)
-{
-	*recipe = recipe_free(*recipe);
-}
-#define cleanup_recipe cleanup(cleanup_recipe_function)
+/* dkms.conf as data: what the answer of the evaluation may say. The records are made by hand. */
+#include "tests/unit/recipe_support.h"
 
 static void add_record(struct text *report, const char *name, const char *index, const char *value)
 {
@@ -99,8 +26,6 @@ static void make_report(struct text *report, const struct setting *settings, siz
 		add_record(report, settings[i].name, settings[i].index, settings[i].value);
 	for (size_t i = 0; i < ARRAY_SIZE(basics); i++)
 		add_record(report, basics[i].name, basics[i].index, basics[i].value);
-	add_record(report, "@kernel", "0", "0");
-	add_record(report, "@arch", "0", "0");
 	add_record(report, "@end", "0", "");
 }
 
@@ -133,6 +58,15 @@ static void test_defaults(void **state)
 	assert_string_equal(recipe->make, "make -C /lib/modules/" RELEASE
 					  "/build M=/var/lib/dkms/demo/0.1/build");
 	assert_false(recipe->autoinstall);
+	assert_false(recipe->no_weak_modules);
+	assert_false(recipe->depends_rebuild);
+	assert_int_equal(recipe->patch_count + recipe->depend_count, 0);
+	assert_int_equal(recipe->deprecated_count + recipe->unknown_count, 0);
+	for (size_t i = 0; i < RECIPE_SCRIPTS; i++)
+		assert_null(recipe->scripts[i]);
+	assert_int_equal(recipe->name_count, 1);
+	assert_string_equal(recipe->names[0], "demo");
+	assert_null(recipe->obsolete_by);
 	assert_null(recipe->exclusive_kernel);
 	assert_int_equal(recipe_check_exclusive(recipe, &kernel, NULL), 0);
 }
@@ -155,6 +89,7 @@ static void test_several_modules(void **state)
 		{ "AUTOINSTALL", "0", "YES" },
 		{ "PRE_BUILD", "0", "" }, /* set to nothing is not set */
 		{ "BUILD_DEPENDS", "3", "" },
+		{ "AUTOINSTALL", "7", "never asked for" },
 	};
 	cleanup_recipe struct recipe *recipe = validate(settings, ARRAY_SIZE(settings));
 
@@ -174,9 +109,128 @@ static void test_several_modules(void **state)
 	assert_true(recipe->autoinstall);
 }
 
+/* Each pattern with what bash said of it. */
+static void test_make_of_a_kernel(void **state)
+{
+	static const struct {
+		const char *make;
+		struct setting settings[6];
+	} cases[] = {
+		{ "first", { { "MAKE", "0", "first" }, { "MAKE", "1", "second" } } },
+		{ "second",
+		  { { "MAKE", "0", "first" },
+		    { "MAKE", "1", "second" },
+		    { "MAKE_MATCH", "1", "^6" },
+		    { "@MAKE_MATCH", "1", "0" } } },
+		{ "first",
+		  { { "MAKE", "0", "first" },
+		    { "MAKE", "1", "second" },
+		    { "MAKE_MATCH", "1", "^5" },
+		    { "@MAKE_MATCH", "1", "1" } } },
+		{ "second", /* the last one that matches, whichever is first */
+		  { { "MAKE", "1", "second" },
+		    { "MAKE", "0", "first" },
+		    { "MAKE_MATCH", "0", "." },
+		    { "MAKE_MATCH", "1", "." },
+		    { "@MAKE_MATCH", "0", "0" },
+		    { "@MAKE_MATCH", "1", "0" } } },
+		{ "make -C /lib/modules/" RELEASE "/build M=/var/lib/dkms/demo/0.1/build",
+		  { { "MAKE", "0", "first" },
+		    { "MAKE_MATCH", "0", "^5" },
+		    { "@MAKE_MATCH", "0", "1" } } },
+		{ "first", /* nothing to run is nothing to choose */
+		  { { "MAKE", "0", "first" },
+		    { "MAKE", "1", "" },
+		    { "MAKE_MATCH", "1", "^6" },
+		    { "@MAKE_MATCH", "1", "0" } } },
+		{ "\xff\xfe 'make'", { { "MAKE", "0", "\xff\xfe 'make'" } } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cleanup_recipe struct recipe *recipe =
+			validate(cases[i].settings, ARRAY_SIZE(cases[i].settings));
+
+		assert_string_equal(recipe->make, cases[i].make);
+	}
+}
+
+static void test_patches_and_dependencies(void **state)
+{
+	static const struct setting settings[] = {
+		{ "PATCH", "0", "all.patch" },
+		{ "PATCH", "1", "new/./6.patch" },
+		{ "PATCH", "2", "../old.patch" }, /* not for this kernel, so nobody opens it */
+		{ "PATCH", "3", "" },
+		{ "PATCH", "4", "last.patch" },
+		{ "PATCH_MATCH", "1", "^6" },
+		{ "PATCH_MATCH", "2", "^5" },
+		{ "@PATCH_MATCH", "1", "0" },
+		{ "@PATCH_MATCH", "2", "1" },
+		{ "BUILD_DEPENDS", "0", "spl  xtables-addons" },
+		{ "BUILD_DEPENDS", "7", "third" },
+		{ "BUILD_DEPENDS_REBUILD", "0", "Yes" },
+		{ "NO_WEAK_MODULES", "0", "yes" },
+		{ "PRE_BUILD", "0", "./configure --with 'a b'" },
+		{ "POST_REMOVE", "0", "gone.sh" },
+	};
+	cleanup_recipe struct recipe *recipe = validate(settings, ARRAY_SIZE(settings));
+
+	(void)state;
+	assert_int_equal(recipe->patch_count, 3);
+	assert_string_equal(recipe->patches[0], "all.patch");
+	assert_string_equal(recipe->patches[1], "new/6.patch");
+	assert_string_equal(recipe->patches[2], "last.patch");
+	assert_int_equal(recipe->depend_count, 3);
+	assert_string_equal(recipe->depends[0], "spl");
+	assert_string_equal(recipe->depends[1], "xtables-addons");
+	assert_string_equal(recipe->depends[2], "third");
+	assert_true(recipe->depends_rebuild);
+	assert_true(recipe->no_weak_modules);
+	assert_string_equal(recipe->scripts[RECIPE_PRE_BUILD], "./configure --with 'a b'");
+	assert_string_equal(recipe->scripts[RECIPE_POST_REMOVE], "gone.sh");
+	assert_null(recipe->scripts[RECIPE_POST_BUILD]);
+}
+
+static void test_names_and_what_has_no_effect(void **state)
+{
+	static const struct setting settings[] = {
+		{ "BUILT_MODULE_NAME", "0", "a" },
+		{ "DEST_MODULE_NAME", "0", "b" },
+		{ "@name", "0", "a" },
+		{ "@name", "1", "elsewhere" },
+		{ "@name", "2", "../x" },
+		{ "@name", "3", "demo.ko" },
+		{ "@unknown", "0", "LOAD" },
+		{ "@unknown", "1", "lower" },
+		{ "@unknown", "2", "BUILD_MODULE" },
+		{ "@unknown", "3", "\033[2J" },
+		{ "CLEAN", "0", "make clean" },
+		{ "REMAKE_INITRD", "0", "" },
+		{ "MODULES_CONF", "2", "alias x y" },
+	};
+	static const struct setting harmless = { "CLEAN", "0", "/bin/true" };
+	cleanup_recipe struct recipe *recipe = validate(settings, ARRAY_SIZE(settings));
+	cleanup_recipe struct recipe *quiet = validate(&harmless, 1);
+
+	(void)state;
+	assert_int_equal(recipe->name_count, 3);
+	assert_string_equal(recipe->names[0], "a");
+	assert_string_equal(recipe->names[1], "b");
+	assert_string_equal(recipe->names[2], "elsewhere");
+	assert_int_equal(recipe->unknown_count, 2);
+	assert_string_equal(recipe->unknown[0], "LOAD");
+	assert_string_equal(recipe->unknown[1], "BUILD_MODULE");
+	assert_int_equal(recipe->deprecated_count, 3);
+	assert_string_equal(recipe->deprecated[0], "CLEAN");
+	assert_string_equal(recipe->deprecated[1], "REMAKE_INITRD");
+	assert_string_equal(recipe->deprecated[2], "MODULES_CONF");
+	assert_int_equal(quiet->deprecated_count, 0);
+}
+
 static const struct {
 	const char *words;
-	struct setting settings[3];
+	struct setting settings[4];
 } bad_values[] = {
 	{ "says PACKAGE_NAME 'other', expected was 'demo'", { { "PACKAGE_NAME", "0", "other" } } },
 	{ "says PACKAGE_VERSION '0.1\\x0a', expected", { { "PACKAGE_VERSION", "0", "0.1\n" } } },
@@ -213,16 +267,38 @@ static const struct {
 	{ "STRIP[x] has no index", { { "STRIP", "x", "no" } } },
 	{ "AUTOINSTALL is 'maybe': it must be yes or no", { { "AUTOINSTALL", "0", "maybe" } } },
 	{ "NO_WEAK_MODULES is '1'", { { "NO_WEAK_MODULES", "0", "1" } } },
-	{ "directive 'PRE_BUILD' is not supported", { { "PRE_BUILD", "0", "./configure" } } },
-	{ "directive 'PATCH' is not supported", { { "PATCH", "3", "x.patch" } } },
-	{ "directive 'MAKE_MATCH' is not supported", { { "MAKE_MATCH", "1", "^5" } } },
-	{ "directive 'MAKE[1]' is not supported", { { "MAKE", "1", "make" } } },
-	{ "directive 'BUILD_EXCLUSIVE_ARCH[2]' is not supported",
-	  { { "BUILD_EXCLUSIVE_ARCH", "2", "x" } } },
-	{ "BUILD_EXCLUSIVE_CONFIG is 'CONFIG_A;x': it must be options",
+	{ "BUILD_DEPENDS_REBUILD is 'often'", { { "BUILD_DEPENDS_REBUILD", "0", "often" } } },
+	{ "BUILD_DEPENDS[2] is 'a ../b': it must be the name",
+	  { { "BUILD_DEPENDS", "2", "a ../b" } } },
+	{ "BUILT_MODULE_NAME[1] is 'a': another module of this package is the same file",
+	  { { "BUILT_MODULE_NAME", "0", "a" },
+	    { "BUILT_MODULE_NAME", "1", "a" },
+	    { "DEST_MODULE_NAME", "1", "b" },
+	    { "DEST_MODULE_LOCATION", "1", "/extra" } } },
+	{ "PATCH[1] is missing, but PATCH[2] is set; number them from 0 on without gaps",
+	  { { "PATCH", "0", "a" }, { "PATCH", "2", "b" } } },
+	{ "MAKE[0] is missing, but MAKE[1] is set", { { "MAKE", "1", "make" } } },
+	{ "MAKE_MATCH[0] is '((': it must be an extended regular expression",
+	  { { "MAKE", "0", "make" }, { "MAKE_MATCH", "0", "((" }, { "@MAKE_MATCH", "0", "2" } } },
+	{ "PATCH_MATCH[0] is '^6': it must be an extended", /* bash said nothing of it */
+	  { { "PATCH", "0", "a" }, { "PATCH_MATCH", "0", "^6" } } },
+	{ "BUILD_EXCLUSIVE_ARCH[1] is '((': it must be an extended",
+	  { { "BUILT_MODULE_NAME", "0", "a" },
+	    { "BUILT_MODULE_NAME", "1", "b" },
+	    { "DEST_MODULE_LOCATION", "1", "/extra" },
+	    { "BUILD_EXCLUSIVE_ARCH", "1", "((" } } },
+	{ "OBSOLETE_BY is '6.1 or so': it must be a version",
+	  { { "OBSOLETE_BY", "0", "6.1 or so" } } },
+	{ "STRIP[7] is longer than 65536 bytes", { { "@long", "7", "STRIP" } } },
+	{ "DEST_MODULE_NAME has more than 1024 values", { { "@many", "0", "DEST_MODULE_NAME" } } },
+	{ "it names more than 1024 modules", { { "@name", "1024", "x" } } },
+	{ "gave an unknown answer", { { "@long", "0", "SHELL" } } },
+	{ "gave an unknown answer", { { "@anything", "0", "" } } },
+	{ "BUILD_EXCLUSIVE_CONFIG[0] is 'CONFIG_A;x': it must be options",
 	  { { "BUILD_EXCLUSIVE_CONFIG", "0", "CONFIG_A;x" } } },
-	{ "BUILD_EXCLUSIVE_CONFIG is '!': it must", { { "BUILD_EXCLUSIVE_CONFIG", "0", "!" } } },
-	{ "BUILD_EXCLUSIVE_KERNEL_MIN is '5 '", { { "BUILD_EXCLUSIVE_KERNEL_MIN", "0", "5 " } } },
+	{ "BUILD_EXCLUSIVE_CONFIG[0] is '!': it must", { { "BUILD_EXCLUSIVE_CONFIG", "0", "!" } } },
+	{ "BUILD_EXCLUSIVE_KERNEL_MIN[0] is '5 '",
+	  { { "BUILD_EXCLUSIVE_KERNEL_MIN", "0", "5 " } } },
 	{ "gave an unknown answer", { { "SHELL", "0", "x" } } },
 };
 
@@ -233,18 +309,14 @@ static void test_bad_values_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad_values); i++) {
 		cleanup_text struct text report = { 0 };
 		cleanup_error struct error *error = NULL;
-		cleanup_free char *text = NULL;
 		struct recipe *recipe = NULL;
 
 		make_report(&report, bad_values[i].settings, ARRAY_SIZE(bad_values[i].settings));
 		if (recipe_validate(&demo, report.data, report.length, &recipe, &error) == 0)
 			fail_msg("case %zu was accepted: %s", i, bad_values[i].words);
 		assert_null(recipe);
-		text = error_describe(error);
-		assert_true(string_starts_with(text, "dkms.conf of demo 0.1: "));
-		if (!strstr(text, bad_values[i].words))
-			fail_msg("case %zu: '%s' lacks '%s'", i, text, bad_values[i].words);
-		assert_int_equal(error_code(error), EXIT_BAD_CONF);
+		assert_says(i, error, bad_values[i].words, EXIT_BAD_CONF);
+		assert_says(i, error, "dkms.conf of demo 0.1: ", EXIT_BAD_CONF);
 	}
 }
 
@@ -263,13 +335,76 @@ static void test_broken_reports_are_refused(void **state)
 	make_report(&report, NULL, 0);
 	assert_true(recipe_validate(&demo, report.data, report.length, &recipe, NULL) < 0);
 	assert_null(recipe);
-	text_clear(&report);
-	report = (struct text){ 0 };
-	for (unsigned i = 0; i <= RECIPE_RECORDS; i++)
-		add_record(&report, "STRIP", "0", "");
+}
+
+/* What DKMS allows to be tried, and refuses at the build with a code of its own. */
+static void test_bad_patches(void **state)
+{
+	static const char *const names[] = { "../x", "/etc/x", "a/../../x", ".", "a\nb" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const struct setting setting = { "PATCH", "0", names[i] };
+		cleanup_text struct text report = { 0 };
+		cleanup_error struct error *error = NULL;
+		struct recipe *recipe = NULL;
+
+		make_report(&report, &setting, 1);
+		assert_int_equal(
+			recipe_validate(&demo, report.data, report.length, &recipe, &error),
+			-EINVAL);
+		assert_says(i, error, "': it must be a file below patches/",
+			    EXIT_ALREADY_INSTALLED);
+	}
+}
+
+/* As many as fit are taken; one more is refused, and both quickly. */
+static void test_many_names(void **state)
+{
+	cleanup_text struct text report = { 0 };
+	cleanup_error struct error *error = NULL;
+	cleanup_recipe struct recipe *recipe = NULL;
+	struct recipe *none = NULL;
+
+	(void)state;
+	for (unsigned i = 0; i < RECIPE_MODULES; i++) {
+		char index[16], name[16];
+
+		(void)snprintf(index, sizeof(index), "%u", i);
+		(void)snprintf(name, sizeof(name), "m%u", i);
+		add_record(&report, "BUILT_MODULE_NAME", index, name);
+		add_record(&report, "DEST_MODULE_LOCATION", index, "/extra");
+	}
 	make_report(&report, NULL, 0);
-	assert_true(recipe_validate(&demo, report.data, report.length, &recipe, NULL) < 0);
-	assert_null(recipe);
+	assert_int_equal(recipe_validate(&demo, report.data, report.length, &recipe, NULL), 0);
+	assert_int_equal(recipe->module_count, RECIPE_MODULES);
+	assert_int_equal(recipe->name_count, RECIPE_MODULES);
+	report.length -= sizeof("@end\0"
+				"0\0");
+	add_record(&report, "@name", "0", "another");
+	add_record(&report, "@end", "0", "");
+	assert_true(recipe_validate(&demo, report.data, report.length, &none, &error) < 0);
+	assert_says(0, error, "have more than 1024 names", EXIT_BAD_CONF);
+	assert_null(none);
+}
+
+static void test_long_values(void **state)
+{
+	cleanup_free char *value = calloc(1, RECIPE_VALUE + 2);
+	const struct setting setting = { "MAKE", "0", value };
+	cleanup_error struct error *error = NULL;
+	cleanup_text struct text report = { 0 };
+	struct recipe *none = NULL;
+	cleanup_recipe struct recipe *recipe = NULL;
+
+	(void)state;
+	memset(value, 'x', RECIPE_VALUE);
+	recipe = validate(&setting, 1);
+	assert_int_equal(strlen(recipe->make), RECIPE_VALUE);
+	value[RECIPE_VALUE] = 'x';
+	make_report(&report, &setting, 1);
+	assert_true(recipe_validate(&demo, report.data, report.length, &none, &error) < 0);
+	assert_says(0, error, "MAKE[0] is longer than 65536 bytes", EXIT_BAD_CONF);
 }
 
 static void test_exclusives(void **state)
@@ -295,6 +430,8 @@ static void test_exclusives(void **state)
 		{ "'CONFIG_PREEMPT_RT' does not agree", "BUILD_EXCLUSIVE_CONFIG",
 		  "CONFIG_I2C CONFIG_PREEMPT_RT" },
 		{ "'!CONFIG_DRM' does not agree", "BUILD_EXCLUSIVE_CONFIG", "!CONFIG_DRM" },
+		{ NULL, "OBSOLETE_BY", "6.2" },
+		{ "OBSOLETE_BY '6.0' is below", "OBSOLETE_BY", "6.0" },
 		{ "'CONFIG_HZ' does not agree", "BUILD_EXCLUSIVE_CONFIG",
 		  "CONFIG_HZ" }, /* not y or m */
 		{ "'CONFIG_I2' does not agree", "BUILD_EXCLUSIVE_CONFIG", "CONFIG_I2" },
@@ -305,7 +442,6 @@ static void test_exclusives(void **state)
 		const struct setting setting = { cases[i].name, "0", cases[i].value };
 		cleanup_recipe struct recipe *recipe = validate(&setting, 1);
 		cleanup_error struct error *error = NULL;
-		cleanup_free char *text = NULL;
 		int r = recipe_check_exclusive(recipe, &kernel, &error);
 
 		if (!cases[i].words) {
@@ -313,271 +449,106 @@ static void test_exclusives(void **state)
 			continue;
 		}
 		assert_int_equal(r, -ENOTSUP);
-		assert_int_equal(error_code(error), EXIT_SKIPPED);
-		text = error_describe(error);
-		if (!strstr(text, cases[i].words))
-			fail_msg("case %zu: '%s' lacks '%s'", i, text, cases[i].words);
+		assert_says(i, error, cases[i].words, EXIT_SKIPPED);
 	}
 }
 
-/* A snapshot of one or two files. */
-static int make_snapshot(const char *conf, const char *extra)
+/* Index 0 counts for all, each other one for its module alone. */
+static void test_exclusives_of_single_modules(void **state)
 {
-	cleanup_text struct text text = { 0 };
-	cleanup_close int fd = -1;
-	const char *names[] = { "dkms.conf", "extra.sh" };
-	const char *contents[] = { conf, extra };
-	struct digest digest;
+	static const struct setting settings[] = {
+		{ "BUILT_MODULE_NAME", "0", "a" },
+		{ "BUILT_MODULE_NAME", "1", "b" },
+		{ "BUILT_MODULE_NAME", "2", "c" },
+		{ "BUILT_MODULE_NAME", "3", "d" },
+		{ "BUILT_MODULE_NAME", "4", "e" },
+		{ "BUILT_MODULE_NAME", "5", "f" },
+		{ "DEST_MODULE_LOCATION", "1", "/extra" },
+		{ "DEST_MODULE_LOCATION", "2", "/extra" },
+		{ "DEST_MODULE_LOCATION", "3", "/extra" },
+		{ "DEST_MODULE_LOCATION", "4", "/extra" },
+		{ "DEST_MODULE_LOCATION", "5", "/extra" },
+		{ "BUILD_EXCLUSIVE_KERNEL", "0", "^6" },
+		{ "@BUILD_EXCLUSIVE_KERNEL", "0", "0" },
+		{ "BUILD_EXCLUSIVE_KERNEL", "1", "^5" },
+		{ "@BUILD_EXCLUSIVE_KERNEL", "1", "1" },
+		{ "BUILD_EXCLUSIVE_ARCH", "2", "arm" },
+		{ "@BUILD_EXCLUSIVE_ARCH", "2", "1" },
+		{ "BUILD_EXCLUSIVE_CONFIG", "3", "!CONFIG_DRM" },
+		{ "BUILD_EXCLUSIVE_KERNEL_MIN", "4", "6.2" },
+		{ "BUILD_EXCLUSIVE_KERNEL_MIN", "5", "6.0" },
+		{ "OBSOLETE_BY", "0", "5.0" }, /* counts no more: see [5] of KERNEL_MAX */
+		{ "BUILD_EXCLUSIVE_KERNEL_MAX", "5", "6.5" },
+		{ "BUILD_EXCLUSIVE_KERNEL_MAX", "9", "of no module" },
+	};
+	cleanup_recipe struct recipe *recipe = validate(settings, ARRAY_SIZE(settings));
 
-	assert_int_equal(text_append_string(&text, SNAPSHOT_MAGIC), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (!contents[i])
-			continue;
-		assert_int_equal(text_append(&text, "f", 1), 0);
-		assert_int_equal(text_append_u16(&text, (uint16_t)strlen(names[i])), 0);
-		assert_int_equal(text_append_string(&text, names[i]), 0);
-		assert_int_equal(text_append_u64(&text, strlen(contents[i])), 0);
-		assert_int_equal(text_append_string(&text, contents[i]), 0);
-	}
-	assert_int_equal(text_append(&text, "", 1), 0);
-	assert_int_equal(memfd_new("test", &fd, NULL), 0);
-	assert_int_equal(write_all(fd, text.data, text.length), 0);
-	assert_int_equal(snapshot_from_stream(fd, &digest, NULL), 0);
-	return TAKE_FD(fd);
+	(void)state;
+	assert_int_equal(recipe_check_exclusive(recipe, &kernel, NULL), 0);
+	assert_string_equal(recipe->obsolete_by, "5.0");
+	assert_null(recipe->modules[0].excluded);
+	assert_string_equal(recipe->modules[1].excluded,
+			    "BUILD_EXCLUSIVE_KERNEL[1] '^5' does not match " RELEASE);
+	assert_string_equal(
+		recipe->modules[2].excluded,
+		"BUILD_EXCLUSIVE_ARCH[2] 'arm' does not match the architecture of " RELEASE);
+	assert_string_equal(recipe->modules[3].excluded,
+			    "BUILD_EXCLUSIVE_CONFIG[3] '!CONFIG_DRM' does not agree with the "
+			    "configuration of " RELEASE);
+	assert_string_equal(recipe->modules[4].excluded,
+			    "BUILD_EXCLUSIVE_KERNEL_MIN[4] '6.2' is above " RELEASE);
+	assert_null(recipe->modules[5].excluded);
+	assert_int_equal(recipe->name_count, 6); /* approved all the same */
 }
 
-static void require_sandbox(const struct world *world)
+static void test_exclusive_of_all(void **state)
 {
-	if (!world->reason)
-		return;
-	print_message("skipped: %s\n", world->reason);
-	skip();
-}
-
-/* Evaluates for demo 0.1 (or for nobody in particular) without headers. */
-static int evaluate(const struct world *world, const char *conf, const char *extra, bool known,
-		    struct recipe **ret_recipe, struct error **error)
-{
-	cleanup_close int snapshot_fd = make_snapshot(conf, extra);
-	struct recipe_request request = demo;
-
-	request.base = &world->fixture.spec;
-	request.snapshot_fd = snapshot_fd;
-	request.kernel = NULL;
-	if (!known)
-		request.module = request.version = NULL;
-	return recipe_evaluate(&request, ret_recipe, error);
-}
-
-#define BASICS "PACKAGE_NAME=demo\nPACKAGE_VERSION=0.1\nDEST_MODULE_LOCATION[0]=/extra\n"
-
-static struct recipe *evaluate_good(const struct world *world, const char *conf, const char *extra,
-				    bool known)
-{
-	cleanup_error struct error *error = NULL;
-	struct recipe *recipe = NULL;
-
-	if (evaluate(world, conf, extra, known, &recipe, &error) < 0)
-		fail_msg("%s", error_describe(error));
-	return recipe;
-}
-
-static void test_evaluation_of_the_demo(void **state)
-{
-	static const char conf[] =
-		"PACKAGE_NAME=\"demo\"\n"
-		"PACKAGE_VERSION=\"0.1\"\n"
-		"CLEAN=\"make -C ${kernel_source_dir} M=${dkms_tree}/${PACKAGE_NAME} clean\"\n"
-		"MAKE=\"make -C src/ KERNELDIR=/lib/modules/${kernelver}/build\"\n"
-		"BUILT_MODULE_NAME[0]=\"demo\"\n"
-		"BUILT_MODULE_LOCATION[0]=\"src/\"\n"
-		"DEST_MODULE_LOCATION[0]=\"/kernel/drivers/misc\"\n"
-		"AUTOINSTALL=\"yes\"\n"
-		"LOAD=no\n";
-	const struct world *world = *state;
-	cleanup_recipe struct recipe *recipe = NULL;
-
-	require_sandbox(world);
-	recipe = evaluate_good(world, conf, NULL, true);
-	assert_string_equal(recipe->make, "make -C src/ KERNELDIR=/lib/modules/" RELEASE "/build");
-	assert_string_equal(recipe->modules[0].built_location, "src/");
-	assert_string_equal(recipe->modules[0].dest_location, "/kernel/drivers/misc");
-	assert_true(recipe->autoinstall);
-	assert_string_equal(recipe->release, RELEASE);
-}
-
-static void test_evaluation_is_real_shell(void **state)
-{
-	static const char conf[] =
-		"set -u; IFS=,; shopt -s nocasematch; trap 'true' EXIT\n"
-		"PACKAGE_NAME=demo PACKAGE_VERSION=$(echo 0.1)\n"
-		"echo noise; echo more noise >&2; echo lost >&3\n"
-		"pushd \"$(dirname \"$BASH_SOURCE\")\" >/dev/null; . ./extra.sh; popd >/dev/null\n"
-		"for ((i = 0; i < 2; i++)); do\n"
-		"	BUILT_MODULE_NAME[i]=mod$i; DEST_MODULE_LOCATION[$i]=/updates\n"
-		"done\n"
-		"[ -e /usr/src/$module-$module_version/dkms.conf ] && MAKE[0]=\"$(pwd "
-		"-P):$BASH_SOURCE\"\n"
-		"BUILD_EXCLUSIVE_KERNEL='^(6|7)\\.[0-9]+' BUILD_EXCLUSIVE_ARCH='X86'\n"
-		"MAKE[0]+=\" $arch $source_tree $install_tree $kernel_source_dir "
-		"${parallel_jobs-none}\"\n"
-		"set --; [ -e /nonexistent ] && true\n";
-	const struct world *world = *state;
-	cleanup_recipe struct recipe *recipe = NULL;
+	static const struct setting settings[] = { { "BUILD_EXCLUSIVE_KERNEL", "0", "^5" },
+						   { "@BUILD_EXCLUSIVE_KERNEL", "0", "1" } };
+	cleanup_recipe struct recipe *recipe = validate(settings, ARRAY_SIZE(settings));
 	cleanup_error struct error *error = NULL;
 
-	require_sandbox(world);
-	recipe = evaluate_good(world, conf, "STRIP[0]=no\n", true);
-	assert_int_equal(recipe->module_count, 2);
-	assert_string_equal(recipe->modules[1].built_name, "mod1");
-	assert_false(recipe->modules[1].strip);
-	assert_string_equal(recipe->make,
-			    "/usr/src/demo-0.1:/var/lib/dkms/demo/0.1/source/dkms.conf "
-			    "x86_64 /usr/src /lib/modules /lib/modules/" RELEASE "/build none");
-	assert_true(recipe->kernel_matches);
-	assert_false(recipe->arch_matches); /* case counts again once the file is read */
+	(void)state;
 	assert_int_equal(recipe_check_exclusive(recipe, &kernel, &error), -ENOTSUP);
-	assert_int_equal(error_code(error), EXIT_SKIPPED);
+	assert_says(0, error,
+		    "demo 0.1 is not for this kernel: BUILD_EXCLUSIVE_KERNEL '^5' does not match",
+		    EXIT_SKIPPED);
 }
 
-static void test_evaluation_of_dos_line_ends(void **state)
+static void test_overrides(void **state)
 {
-	static const char conf[] = "PACKAGE_NAME=demo\r\nPACKAGE_VERSION='0.1'\r\n"
-				   "if true; then\r\nDEST_MODULE_LOCATION[0]=/extra\r\nfi\r\n"
-				   "MAKE=\"make A=\rB\"\r\nAUTOINSTALL=yes\r";
-	const struct world *world = *state;
-	cleanup_recipe struct recipe *recipe = NULL;
-
-	require_sandbox(world);
-	recipe = evaluate_good(world, conf, NULL, true);
-	assert_string_equal(recipe->make, "make A=\rB"); /* only line ends are touched */
-	assert_true(recipe->autoinstall);
-}
-
-static void test_evaluation_of_an_unknown_package(void **state)
-{
-	const struct world *world = *state;
-	cleanup_recipe struct recipe *recipe = NULL;
-	cleanup_error struct error *error = NULL;
-
-	require_sandbox(world);
-	recipe = evaluate_good(
-		world, "PACKAGE_NAME=thing\nPACKAGE_VERSION=2\nDEST_MODULE_LOCATION=/extra\n", NULL,
-		false);
-	assert_string_equal(recipe->package_name, "thing");
-	recipe = recipe_free(recipe);
-	assert_true(evaluate(world, "PACKAGE_NAME=../x\nPACKAGE_VERSION=2\n", NULL, false, &recipe,
-			     &error) < 0);
-	assert_null(recipe);
-	assert_int_equal(error_code(error), EXIT_BAD_CONF);
-}
-
-static const struct {
-	const char *conf; /* NULL: there is none */
-	const char *words;
-	int code;
-} hostile_files[] = {
-	{ NULL, "no regular file of this name", EXIT_NO_CONF },
-	{ "", "PACKAGE_NAME is missing", EXIT_BAD_CONF },
-	{ BASICS "while :; do :; done\n", "hit a limit: CPU time", EXIT_LIMIT },
-	{ BASICS "while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done\n", "hit a limit",
-	  EXIT_LIMIT },
-	{ BASICS "exit 3\n", "ended the shell before its end (exited with 3", EXIT_BAD_CONF },
-	{ BASICS "exit 0\n", "must not call exit or exec", EXIT_BAD_CONF },
-	{ BASICS "exec true\n", "must not call exit or exec", EXIT_BAD_CONF },
-	{ BASICS "set -e; echo '\033[2Jlast words'; false\n", "last words: \\x1b[2Jlast words",
-	  EXIT_BAD_CONF },
-	{ BASICS "kill -9 $$\n", "ended the shell", EXIT_BAD_CONF },
-	{ BASICS "MAKE=\"unclosed\nAUTOINSTALL=yes\n", "is not valid shell", EXIT_BAD_CONF },
-	{ BASICS "if true; then\n)\nfi\n", "is not valid shell", EXIT_BAD_CONF },
-	{ BASICS "DEST_MODULE_NAME[0]=../../../../tmp/x\n", "DEST_MODULE_NAME[0] is '../../",
-	  EXIT_BAD_CONF },
-	{ BASICS "DEST_MODULE_NAME[0]=$'a\\nb'\n", "DEST_MODULE_NAME[0] is 'a\\x0ab'",
-	  EXIT_BAD_CONF },
-	{ BASICS "BUILT_MODULE_NAME[0]=a; BUILT_MODULE_NAME[2]=c\n",
-	  "BUILT_MODULE_NAME[1] is missing", EXIT_BAD_CONF },
-	{ BASICS "declare -A STRIP; STRIP[word]=no\n", "STRIP[word] has no index", EXIT_BAD_CONF },
-	{ BASICS "BUILD_EXCLUSIVE_KERNEL='(('\n", "must be an extended regular expression",
-	  EXIT_BAD_CONF },
-	{ BASICS "PRE_BUILD=./configure\n", "directive 'PRE_BUILD' is not supported",
-	  EXIT_BAD_CONF },
-	/* Its own answer, on the descriptor that bash keeps for afterwards. */
-	{ BASICS "for fd in {3..255}; do\n"
-		 "	{ printf 'STRIP\\0%s\\0x\\0' -1 >&$fd; } 2>/dev/null\n"
-		 "done\nexit 0\n",
-	  "ended the shell", EXIT_BAD_CONF },
-	{ BASICS "for fd in {3..255}; do\n"
-		 "	{ printf 'half an answer' >&$fd; } 2>/dev/null\n"
-		 "done\n",
-	  "its evaluation gave an unknown answer", EXIT_BAD_CONF },
-	{ BASICS "for fd in {3..255}; do\n"
-		 "	{ printf '@end\\0000\\0\\0' >&$fd; } 2>/dev/null\n"
-		 "done\n",
-	  "went on behind its end", EXIT_BAD_CONF },
-	{ BASICS "MAKE=$(printf '%300000s' x)\n", "hit a limit: answer", EXIT_LIMIT },
-};
-
-static void test_hostile_files(void **state)
-{
-	const struct world *world = *state;
-
-	require_sandbox(world);
-	for (size_t i = 0; i < ARRAY_SIZE(hostile_files); i++) {
-		cleanup_error struct error *error = NULL;
-		cleanup_free char *text = NULL;
-		struct recipe *recipe = NULL;
-
-		if (evaluate(world, hostile_files[i].conf, NULL, true, &recipe, &error) == 0)
-			fail_msg("case %zu was accepted", i);
-		assert_null(recipe);
-		text = error_describe(error);
-		if (!strstr(text, hostile_files[i].words))
-			fail_msg("case %zu: '%s' lacks '%s'", i, text, hostile_files[i].words);
-		assert_true(string_starts_with(text, "dkms.conf of demo 0.1: "));
-		assert_null(strpbrk(text, "\n\033"));
-		assert_int_equal(error_code(error), hostile_files[i].code);
-	}
-}
-
-/* What it tries to change is not there afterwards, and what it could read holds nothing. */
-static void test_evaluation_changes_nothing(void **state)
-{
-	static const char conf[] =
-		"echo x >> \"$BASH_SOURCE\"; echo x > new; echo x > /usr/x; echo x > /etc/x\n"
-		"[ -w . ] && exit 2\n"
-		"echo x > /tmp/kmodbox-scratch || exit 3\n" /* so redirections do work */
-		"[ -e /etc/passwd ] || exit 4\n"
-		"for f in new /usr/x /etc/x /etc/shadow /root/.??* /home/*; do\n"
-		"	[ -e \"$f\" ] && exit 5\n"
-		"done\n"
-		"PACKAGE_NAME=demo PACKAGE_VERSION=0.1 DEST_MODULE_LOCATION=/extra\n"
-		"MAKE=\"make $(<dkms.conf)\"\n";
-	const struct world *world = *state;
-	cleanup_recipe struct recipe *recipe = NULL;
-
-	require_sandbox(world);
-	recipe = evaluate_good(world, conf, NULL, true);
-	assert_true(string_starts_with(recipe->make, "make echo x >> "));
-	assert_null(strstr(recipe->make, "\nx\n"));
-	assert_int_equal(faccessat(AT_FDCWD, "/tmp/kmodbox-scratch", F_OK, 0), -1);
-}
-
-static void test_names_are_checked_before_they_become_paths(void **state)
-{
-	const struct world *world = *state;
-	cleanup_close int snapshot_fd = make_snapshot(BASICS, NULL);
+	static const char *const all[] = { "demo.conf",		"demo-0.1.conf",
+					   "demo-0.1-6.1.conf", "demo-0.1-6.1-x86_64.conf",
+					   "demo--6.1.conf",	"demo--6.1-x86_64.conf" };
+	const struct recipe_override override = {
+		"demo.conf", { .data = config, .length = sizeof(config) - 1 }
+	};
 	struct recipe_request request = demo;
-	struct recipe *recipe = NULL;
+	char **names = recipe_override_names("demo", "0.1", "6.1", "x86_64");
+	struct digest none = { 0 }, digest;
 
-	request.base = &world->fixture.spec;
-	request.snapshot_fd = snapshot_fd;
-	request.kernel = NULL;
-	request.module = "../../etc";
-	assert_int_equal(recipe_evaluate(&request, &recipe, NULL), -EINVAL);
-	request.module = "demo";
-	request.kernel_release = "6.1/../x";
-	assert_int_equal(recipe_evaluate(&request, &recipe, NULL), -EINVAL);
-	assert_null(recipe);
+	(void)state;
+	assert_non_null(names);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		assert_string_equal(names[i], all[i]);
+		free(names[i]);
+	}
+	assert_null(names[ARRAY_SIZE(all)]);
+	free(names);
+	names = recipe_override_names("demo", "0.1", "", NULL);
+	assert_non_null(names);
+	assert_string_equal(names[1], all[1]);
+	assert_null(names[2]);
+	free(names[0]);
+	free(names[1]);
+	free(names);
+
+	assert_int_equal(recipe_overrides_digest(&request, &digest, NULL), 0);
+	assert_true(digest_equal(&digest, &none));
+	request.overrides = &override;
+	request.override_count = 1;
+	assert_int_equal(recipe_overrides_digest(&request, &digest, NULL), 0);
+	assert_false(digest_equal(&digest, &none));
 }
 
 int main(void)
@@ -585,17 +556,19 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_several_modules),
+		cmocka_unit_test(test_make_of_a_kernel),
+		cmocka_unit_test(test_patches_and_dependencies),
+		cmocka_unit_test(test_names_and_what_has_no_effect),
 		cmocka_unit_test(test_bad_values_are_refused),
 		cmocka_unit_test(test_broken_reports_are_refused),
+		cmocka_unit_test(test_bad_patches),
+		cmocka_unit_test(test_many_names),
+		cmocka_unit_test(test_long_values),
 		cmocka_unit_test(test_exclusives),
-		cmocka_unit_test(test_evaluation_of_the_demo),
-		cmocka_unit_test(test_evaluation_is_real_shell),
-		cmocka_unit_test(test_evaluation_of_dos_line_ends),
-		cmocka_unit_test(test_evaluation_of_an_unknown_package),
-		cmocka_unit_test(test_hostile_files),
-		cmocka_unit_test(test_evaluation_changes_nothing),
-		cmocka_unit_test(test_names_are_checked_before_they_become_paths),
+		cmocka_unit_test(test_exclusives_of_single_modules),
+		cmocka_unit_test(test_exclusive_of_all),
+		cmocka_unit_test(test_overrides),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

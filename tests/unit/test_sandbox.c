@@ -22,15 +22,8 @@ static struct sandbox_fixture fixture;
 
 static int open_fixture(void **state)
 {
-	cleanup_error struct error *error = NULL;
-	cleanup_free char *text = NULL;
-
 	(void)state;
-	if (sandbox_fixture_open(&fixture, &error) == 0)
-		return 0;
-	text = error_describe(error);
-	print_error("%s\n", text);
-	return -1;
+	return fixture_set_up(&fixture);
 }
 
 static int close_fixture(void **state)
@@ -40,26 +33,14 @@ static int close_fixture(void **state)
 	return 0;
 }
 
-/* Runs a shell script in the sandbox as spec says; fails the test where it could not be run. */
 static struct sandbox_result run_script(const char *script, struct sandbox_spec spec)
 {
-	const char *const argv[] = { "/bin/bash", "-c", script, NULL };
-	cleanup_error struct error *error = NULL;
-	cleanup_free char *text = NULL;
-	struct sandbox_result result;
-
-	text_clear(&fixture.output);
-	spec.argv = argv;
-	if (sandbox_run(&spec, &result, &error) < 0) {
-		text = error_describe(error);
-		fail_msg("%s", text);
-	}
-	return result;
+	return fixture_run(&fixture, script, &spec);
 }
 
 static const char *output(void)
 {
-	return fixture.output.data ? fixture.output.data : "";
+	return fixture_output(&fixture);
 }
 
 static void expect_output(const char *script, const char *expected)
@@ -224,6 +205,140 @@ static void test_trees(void **state)
 	assert_int_equal(result.end, SANDBOX_LIMIT);
 	assert_non_null(strstr(result.limit, "scratch"));
 	sandbox_result_clear(&result);
+}
+
+/* As many as there may be: more than one message carries. */
+static void test_many_trees(void **state)
+{
+	static char content[] = "content";
+	struct sandbox_tree trees[SANDBOX_TREES];
+	struct sandbox_spec spec = fixture.spec;
+	struct sandbox_result result;
+
+	(void)state;
+	for (size_t i = 0; i < SANDBOX_TREES; i++) {
+		static const char *const paths[] = {
+			"/t/0", "/t/1", "/t/2", "/t/3", "/t/4", "/t/5"
+		};
+
+		assert_int_equal(ARRAY_SIZE(paths), SANDBOX_TREES);
+		trees[i] = (struct sandbox_tree){
+			.path = paths[i], .writable = true, .fill = fill_hello, .context = content
+		};
+	}
+	spec.trees = trees;
+	spec.tree_count = SANDBOX_TREES;
+	result = run_script("for i in 0 1 2 3 4 5; do echo $i >/t/$i/number; done", spec);
+	for (size_t i = 0; i < SANDBOX_TREES; i++) {
+		cleanup_text struct text number = { 0 };
+
+		assert_int_equal(read_file(result.tree_fds[i], "number", 10, &number, NULL), 0);
+		assert_int_equal(number.data[0], '0' + (int)i);
+	}
+	sandbox_result_clear(&result);
+	for (size_t i = 0; i < SANDBOX_TREES; i++)
+		assert_int_equal(result.tree_fds[i], -1);
+}
+
+/* On a merged system /lib is a link of the fresh root: what it leads to is shown. */
+static void test_mount_on_link(void **state)
+{
+	static const char *const names[] = { "/lib", "/bin" };
+	char place[] = "/tmp/kmodbox-test-XXXXXX";
+	struct sandbox_mount mount = { .source = place };
+	struct sandbox_spec spec = fixture.spec;
+	struct sandbox_result result;
+	char target[16];
+
+	(void)state;
+	if (readlink("/lib", target, sizeof(target)) < 0)
+		skip();
+	spec.mounts = &mount;
+	spec.mount_count = 1;
+	assert_non_null(mkdtemp(place));
+	assert_int_equal(chmod(place, 0755), 0);
+	mount.target = "/lib32x"; /* no link: as ever */
+	result = run_script("ls -d /lib32x/..", spec);
+	assert_string_equal(output(), "/lib32x/..\n");
+	sandbox_result_clear(&result);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		mount.source = mount.target = names[i];
+		result = run_script(
+			"grep -c -E '^[^ ]+ /usr/(lib|bin) ' /proc/self/mounts; ls -d /lib /bin",
+			spec);
+		assert_string_equal(output(), "1\n/bin\n/lib\n");
+		sandbox_result_clear(&result);
+	}
+	assert_int_equal(rmdir(place), 0);
+}
+
+/* A copy of the shell that the payload's uid owns, in a directory of its own. */
+static int own_shell(const char *place)
+{
+	cleanup_free char *path = format_string("%s/shell", place);
+	cleanup_close int from_fd = open("/bin/bash", O_RDONLY | O_CLOEXEC);
+	cleanup_close int to_fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+	struct stat status;
+	int fd;
+
+	assert_true(from_fd >= 0 && to_fd >= 0);
+	assert_int_equal(fstat(from_fd, &status), 0);
+	assert_int_equal(copy_bytes(to_fd, from_fd, (uint64_t)status.st_size, NULL), 0);
+	if (geteuid() == 0)
+		assert_int_equal(fchown(to_fd, FIXTURE_SLOT_UID, FIXTURE_SLOT_UID), 0);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/*
+ * CVE-2019-5736: a program kept open through /proc/self/exe is written to when nobody runs it any
+ * more. The control: where the shell is no payload, that works.
+ */
+static void test_program_cannot_be_written(void **state)
+{
+	static const char script[] = "exec 8</proc/self/exe; exec /bin/bash -c "
+				     "'sleep 0.2; echo x >>/proc/self/fd/8' 2>&1";
+	const char *const argv[] = { "shell", "-c", script, NULL };
+	char place[] = "/tmp/kmodbox-test-XXXXXX";
+	cleanup_error struct error *error = NULL;
+	struct sandbox_spec spec = fixture.spec;
+	struct sandbox_result result;
+	cleanup_close int shell_fd = -1;
+	struct stat before, after;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(mkdtemp(place));
+	assert_int_equal(chmod(place, 0755), 0);
+	shell_fd = own_shell(place);
+	assert_int_equal(fstat(shell_fd, &before), 0);
+	spec.argv = argv;
+	spec.exec_fd = shell_fd;
+	text_clear(&fixture.output);
+	assert_int_equal(sandbox_run(&spec, &result, &error), 0);
+	if (!strstr(output(), "Read-only file system"))
+		fail_msg("%s", output());
+	sandbox_result_clear(&result);
+	assert_int_equal(fstat(shell_fd, &after), 0);
+	assert_int_equal(after.st_size, before.st_size);
+
+	pid = fork();
+	if (pid == 0) {
+		(void)fexecve(shell_fd, (char *const *)(uintptr_t)argv, environ);
+		_exit(1);
+	}
+	(void)waitpid(pid, NULL, 0);
+	assert_int_equal(fstat(shell_fd, &after), 0);
+	assert_int_equal(after.st_size, before.st_size + 2);
+	/* One that cannot be named any more could be written to. */
+	{
+		cleanup_free char *path = format_string("%s/shell", place);
+
+		assert_int_equal(unlink(path), 0);
+	}
+	assert_int_equal(sandbox_run(&spec, &result, &error), -EACCES);
+	assert_int_equal(rmdir(place), 0);
 }
 
 static void test_report_and_input(void **state)
@@ -398,6 +513,9 @@ int main(void)
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_trees),
+		cmocka_unit_test(test_many_trees),
+		cmocka_unit_test(test_mount_on_link),
+		cmocka_unit_test(test_program_cannot_be_written),
 		cmocka_unit_test(test_report_and_input),
 		cmocka_unit_test(test_nothing_survives),
 		cmocka_unit_test(test_cancel),

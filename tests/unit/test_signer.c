@@ -78,11 +78,14 @@ static void check_signed_file(struct child *child, const struct ticket_file *fil
 static void read_ticket(struct child *child, struct ticket *ret_ticket)
 {
 	cleanup_text struct text public = { 0 };
+	const uint8_t *bytes;
+	size_t size;
 
 	scratch_read(&home, "keys/ticket.pub", &public);
 	assert_int_equal(public.length, 32);
-	assert_int_equal(
-		ticket_verify(child->reply.fds[0], (uint8_t *)public.data, ret_ticket, NULL), 0);
+	assert_int_equal(memfd_map(child->reply.fds[0], TICKET_MAXIMUM, &bytes, &size, NULL), 0);
+	assert_int_equal(ticket_verify(bytes, size, (uint8_t *)public.data, ret_ticket, NULL), 0);
+	memfd_unmap(bytes, size);
 }
 
 static uint64_t sign_two(struct child *child, uint32_t compression, const char *suffix,

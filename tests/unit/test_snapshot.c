@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
+
 #include "lib/base/files.h"
 #include "lib/base/memfd.h"
 #include "lib/base/text.h"
@@ -138,7 +140,7 @@ static void test_serialisation_is_as_documented(void **state)
 	entry(&expected, 'x', "run.sh", "#!/bin/sh\n");
 	end(&expected);
 
-	assert_int_equal(snapshot_from_directory(place->fd, &fd, &digest, NULL), 0);
+	assert_int_equal(snapshot_from_directory(place->fd, -1, &fd, &digest, NULL), 0);
 	assert_int_equal(memfd_map(fd, SNAPSHOT_BYTES, &bytes, &size, NULL), 0);
 	assert_int_equal(size, expected.length);
 	assert_memory_equal(bytes, expected.data, size);
@@ -158,18 +160,18 @@ static void test_same_source_same_digest(void **state)
 
 	make_tree(one_fd, false);
 	make_tree(two_fd, true);
-	assert_int_equal(snapshot_from_directory(one_fd, &first, &one, NULL), 0);
-	assert_int_equal(snapshot_from_directory(two_fd, &second, &two, NULL), 0);
+	assert_int_equal(snapshot_from_directory(one_fd, -1, &first, &one, NULL), 0);
+	assert_int_equal(snapshot_from_directory(two_fd, -1, &second, &two, NULL), 0);
 	assert_true(digest_equal(&one, &two));
 
 	/* The executable bit and the content do count. */
 	assert_int_equal(fchmodat(two_fd, "run.sh", 0644, 0), 0);
-	assert_int_equal(snapshot_from_directory(two_fd, &third, &changed, NULL), 0);
+	assert_int_equal(snapshot_from_directory(two_fd, -1, &third, &changed, NULL), 0);
 	assert_false(digest_equal(&one, &changed));
 	third = close_fd(third);
 	assert_int_equal(fchmodat(two_fd, "run.sh", 0755, 0), 0);
 	write_file(two_fd, "a-b", "Between", 0644);
-	assert_int_equal(snapshot_from_directory(two_fd, &third, &changed, NULL), 0);
+	assert_int_equal(snapshot_from_directory(two_fd, -1, &third, &changed, NULL), 0);
 	assert_false(digest_equal(&one, &changed));
 }
 
@@ -197,9 +199,9 @@ static void test_unpack_gives_the_tree_back(void **state)
 
 	make_tree(one_fd, false);
 	assert_int_equal(linkat(one_fd, "a-b", one_fd, "hard", 0), 0);
-	assert_int_equal(snapshot_from_directory(one_fd, &first, &one, NULL), 0);
+	assert_int_equal(snapshot_from_directory(one_fd, -1, &first, &one, NULL), 0);
 	mask = umask(077);
-	assert_int_equal(snapshot_unpack(first, two_fd, NULL), 0);
+	assert_int_equal(snapshot_unpack(first, two_fd, false, NULL), 0);
 	umask(mask);
 	check_status(two_fd, ".", S_IFDIR | 0755);
 	check_status(two_fd, "a", S_IFDIR | 0755);
@@ -207,7 +209,7 @@ static void test_unpack_gives_the_tree_back(void **state)
 	check_status(two_fd, "a/inner", S_IFREG | 0644);
 	check_status(two_fd, "a/link", S_IFLNK);
 	check_status(two_fd, "run.sh", S_IFREG | 0755);
-	assert_int_equal(snapshot_from_directory(two_fd, &second, &two, NULL), 0);
+	assert_int_equal(snapshot_from_directory(two_fd, -1, &second, &two, NULL), 0);
 	assert_true(digest_equal(&one, &two));
 }
 
@@ -222,13 +224,13 @@ static void test_unpack_follows_nothing_that_is_there(void **state)
 	struct digest digest;
 
 	make_tree(one_fd, false);
-	assert_int_equal(snapshot_from_directory(one_fd, &snapshot_fd, &digest, NULL), 0);
+	assert_int_equal(snapshot_from_directory(one_fd, -1, &snapshot_fd, &digest, NULL), 0);
 	assert_int_equal(symlinkat("../outside", two_fd, "a"), 0);
-	assert_int_equal(snapshot_unpack(snapshot_fd, two_fd, &error), -EEXIST);
+	assert_int_equal(snapshot_unpack(snapshot_fd, two_fd, false, &error), -EEXIST);
 	assert_int_equal(faccessat(outside_fd, "inner", F_OK, 0), -1);
 	/* The same snapshot goes where nothing is in the way. */
 	assert_int_equal(unlinkat(two_fd, "a", 0), 0);
-	assert_int_equal(snapshot_unpack(snapshot_fd, two_fd, NULL), 0);
+	assert_int_equal(snapshot_unpack(snapshot_fd, two_fd, false, NULL), 0);
 }
 
 static void expect_refusal(int fd, int errnum, const char *words)
@@ -238,7 +240,7 @@ static void expect_refusal(int fd, int errnum, const char *words)
 	struct digest digest;
 	int snapshot_fd = -1;
 
-	assert_int_equal(snapshot_from_directory(fd, &snapshot_fd, &digest, &error), -errnum);
+	assert_int_equal(snapshot_from_directory(fd, -1, &snapshot_fd, &digest, &error), -errnum);
 	assert_int_equal(snapshot_fd, -1);
 	text = error_describe(error);
 	assert_non_null(text);
@@ -246,35 +248,47 @@ static void expect_refusal(int fd, int errnum, const char *words)
 		fail_msg("'%s' lacks '%s'", text, words);
 }
 
+/* Taken from a directory, as it is; not from archives, and not by who writes the source tree. */
+static void test_links_that_lead_out(void **state)
+{
+	static const char *const targets[] = { "/etc/passwd", "../x", "d/../../x", "d/../run" };
+	struct place *place = *state;
+	cleanup_close int source_fd = make_directory(place->fd, "source");
+	cleanup_close int strict_fd = make_directory(place->fd, "strict");
+
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+		cleanup_close int snapshot_fd = -1, output_fd = -1, again_fd = -1;
+		cleanup_error struct error *error = NULL;
+		char name[16], target[64] = "";
+		struct digest digest;
+
+		(void)snprintf(name, sizeof(name), "again-%zu", i);
+		again_fd = make_directory(place->fd, name);
+		assert_int_equal(symlinkat(targets[i], source_fd, "link"), 0);
+		assert_int_equal(
+			snapshot_from_directory(source_fd, -1, &snapshot_fd, &digest, NULL), 0);
+		assert_int_equal(snapshot_unpack(snapshot_fd, again_fd, true, NULL), 0);
+		assert_true(readlinkat(again_fd, "link", target, sizeof(target)) > 0);
+		assert_string_equal(target, targets[i]);
+		assert_int_equal(snapshot_compare_directory(snapshot_fd, again_fd, NULL), 0);
+
+		assert_int_equal(snapshot_unpack(snapshot_fd, strict_fd, false, &error), -ELOOP);
+		assert_int_equal(snapshot_check(snapshot_fd, &digest, NULL), -ELOOP);
+		assert_int_equal(memfd_new("strict", &output_fd, NULL), 0);
+		assert_int_equal(snapshot_write_directory(source_fd, output_fd, NULL), -ELOOP);
+		assert_int_equal(unlinkat(source_fd, "link", 0), 0);
+	}
+}
+
 static void test_directory_refuses_by_name(void **state)
 {
-	static const struct {
-		const char *target;
-		const char *name;
-	} links[] = {
-		{ "/etc/passwd", "absolute" },	 { "../x", "up" },
-		{ "d/../../x", "sideways" },	 { ".", NULL },
-		{ "d/../run", "behind-a-name" }, { "esc\033[2J", "escape" },
-	};
 	struct place *place = *state;
 	int fd = place->fd;
 
 	make_tree(fd, false);
-	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
-		const char *name = links[i].name ? links[i].name : "good";
-
-		assert_int_equal(symlinkat(links[i].target, fd, name), 0);
-		if (links[i].name) {
-			expect_refusal(fd, strcmp(name, "escape") == 0 ? EINVAL : ELOOP, name);
-		} else {
-			cleanup_close int snapshot_fd = -1;
-			struct digest digest;
-
-			assert_int_equal(snapshot_from_directory(fd, &snapshot_fd, &digest, NULL),
-					 0);
-		}
-		assert_int_equal(unlinkat(fd, name, 0), 0);
-	}
+	assert_int_equal(symlinkat("esc\033[2J", fd, "escape"), 0);
+	expect_refusal(fd, EINVAL, "escape");
+	assert_int_equal(unlinkat(fd, "escape", 0), 0);
 	assert_int_equal(mkfifoat(fd, "a/pipe", 0644), 0);
 	expect_refusal(fd, EINVAL, "'a/pipe' is a device, FIFO or socket");
 	assert_int_equal(unlinkat(fd, "a/pipe", 0), 0);
@@ -297,8 +311,8 @@ static void test_directory_caps(void **state)
 		cleanup_close int snapshot_fd = -1;
 		struct digest digest;
 
-		assert_int_equal(snapshot_from_directory(place->fd, &snapshot_fd, &digest, NULL),
-				 0);
+		assert_int_equal(
+			snapshot_from_directory(place->fd, -1, &snapshot_fd, &digest, NULL), 0);
 	}
 	assert_int_equal(mkdirat(place->fd, path, 0755), 0);
 	expect_refusal(place->fd, E2BIG, "nested more than 64");
@@ -365,12 +379,17 @@ static void test_stream_that_breaks_a_rule_is_refused(void **state)
 		{ "'a\\x0ab'", { { 'f', "a\nb", "" } } },
 		{ "unknown type", { { 'p', "a", "" } } },
 		{ "content of its own", { { 'd', "a", "x" } } },
-		{ "absolute, empty", { { 'l', "a", "" } } },
-		{ "absolute, empty", { { 'l', "a", "/x" } } },
-		{ "leads out", { { 'l', "a", ".." } } },
-		{ "leads out", { { 'd', "a", "" }, { 'l', "a/b", "../../c" } } },
-		{ "leads out", { { 'l', "a", "b/.." } } },
-		{ "behind a name", { { 'd', "a", "" }, { 'l', "a/b", "c/../d" } } },
+		{ "an empty or overlong target", { { 'l', "a", "" } } },
+		{ "an empty or overlong target", { { 'o', "a", "" } } },
+		{ "control characters", { { 'o', "a", "/x\ny" } } },
+		{ "of the wrong kind", { { 'l', "a", "/x" } } },
+		{ "of the wrong kind", { { 'l', "a", ".." } } },
+		{ "of the wrong kind", { { 'd', "a", "" }, { 'l', "a/b", "../../c" } } },
+		{ "of the wrong kind", { { 'l', "a", "b/.." } } },
+		{ "of the wrong kind", { { 'd', "a", "" }, { 'l', "a/b", "c/../d" } } },
+		{ "of the wrong kind", { { 'd', "a", "" }, { 'o', "a/b", "./../c//d" } } },
+		{ "leads out", { { 'o', "a", "/x" } } },
+		{ "leads out", { { 'd', "a", "" }, { 'o', "a/b", "../../c" } } },
 		{ NULL, { { 'd', "a", "" }, { 'l', "a/b", "./../c//d" } } },
 	};
 
@@ -449,7 +468,7 @@ static void test_single_files_and_walk(void **state)
 	size_t size;
 
 	make_tree(place->fd, false);
-	assert_int_equal(snapshot_from_directory(place->fd, &snapshot_fd, &digest, NULL), 0);
+	assert_int_equal(snapshot_from_directory(place->fd, -1, &snapshot_fd, &digest, NULL), 0);
 	assert_int_equal(snapshot_read_file(snapshot_fd, "a/inner", 10, &file_fd, NULL), 0);
 	assert_int_equal(memfd_map(file_fd, 10, &bytes, &size, NULL), 0);
 	assert_int_equal(size, 1);
@@ -470,6 +489,76 @@ static void test_single_files_and_walk(void **state)
 	assert_int_equal(snapshot_walk(unsealed_fd, count, &seen, NULL), 0);
 }
 
+static unsigned count_entries(int directory_fd)
+{
+	int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = fdopendir(fd);
+	unsigned count = 0;
+
+	assert_non_null(directory);
+	while (readdir(directory))
+		count++;
+	(void)closedir(directory);
+	return count - 2; /* "." and ".." */
+}
+
+/* On disk: the same bytes, nobody can write them any more, and no name is left. */
+static void test_snapshot_on_disk(void **state)
+{
+	struct place *place = *state;
+	cleanup_close int source_fd = make_directory(place->fd, "source");
+	cleanup_close int disk_fd = make_directory(place->fd, "disk");
+	cleanup_close int again_fd = make_directory(place->fd, "again");
+	cleanup_close int in_memory = -1, on_disk = -1, file_fd = -1;
+	struct digest of_memory, of_disk, of_stream;
+	uint8_t bytes[2][256];
+	ssize_t length;
+
+	make_tree(source_fd, false);
+	assert_int_equal(snapshot_from_directory(source_fd, -1, &in_memory, &of_memory, NULL), 0);
+	assert_int_equal(snapshot_from_directory(source_fd, disk_fd, &on_disk, &of_disk, NULL), 0);
+	assert_true(digest_equal(&of_memory, &of_disk));
+	length = pread(in_memory, bytes[0], sizeof(bytes[0]), 0);
+	assert_true(length > 0 && length < (ssize_t)sizeof(bytes[0]));
+	assert_int_equal(pread(on_disk, bytes[1], sizeof(bytes[1]), 0), length);
+	assert_memory_equal(bytes[0], bytes[1], (size_t)length);
+	assert_int_equal(count_entries(disk_fd), 0);
+	assert_int_equal(write(on_disk, "x", 1), -1);
+	assert_int_equal(errno, EBADF);
+
+	assert_int_equal(snapshot_check(on_disk, &of_stream, NULL), 0);
+	assert_true(digest_equal(&of_memory, &of_stream));
+	assert_int_equal(snapshot_unpack(on_disk, again_fd, false, NULL), 0);
+	assert_int_equal(snapshot_compare_directory(on_disk, again_fd, NULL), 0);
+	assert_int_equal(snapshot_read_file(on_disk, "a-b", 100, &file_fd, NULL), 0);
+}
+
+/* The same bytes in a file that somebody could still change are no snapshot. */
+static void test_changeable_file_is_no_snapshot(void **state)
+{
+	static const int flags[] = { O_RDONLY, O_RDWR };
+	struct place *place = *state;
+	cleanup_text struct text bytes = { 0 };
+	struct digest digest;
+
+	magic(&bytes);
+	entry(&bytes, 'f', "file", "content");
+	end(&bytes);
+	for (unsigned i = 0; i < 3; i++) {
+		cleanup_close int fd = -1;
+
+		fd = openat(place->fd, "snapshot", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		assert_int_equal(write_all(fd, bytes.data, bytes.length), 0);
+		close(fd);
+		fd = openat(place->fd, "snapshot", flags[i % 2] | O_CLOEXEC);
+		assert_true(fd >= 0);
+		/* Named; nameless but writable; nameless and read-only: the one that is taken. */
+		if (i > 0)
+			assert_int_equal(unlinkat(place->fd, "snapshot", 0), 0);
+		assert_int_equal(snapshot_check(fd, &digest, NULL), i == 2 ? 0 : -EINVAL);
+	}
+}
+
 int main(void)
 {
 #define WITH_PLACE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -478,6 +567,7 @@ int main(void)
 		WITH_PLACE(test_same_source_same_digest),
 		WITH_PLACE(test_unpack_gives_the_tree_back),
 		WITH_PLACE(test_unpack_follows_nothing_that_is_there),
+		WITH_PLACE(test_links_that_lead_out),
 		WITH_PLACE(test_directory_refuses_by_name),
 		WITH_PLACE(test_directory_caps),
 		cmocka_unit_test(test_file_that_changes_is_refused),
@@ -486,6 +576,8 @@ int main(void)
 		cmocka_unit_test(test_stream_with_foreign_lengths),
 		cmocka_unit_test(test_stream_has_a_cap_on_entries),
 		WITH_PLACE(test_single_files_and_walk),
+		WITH_PLACE(test_snapshot_on_disk),
+		WITH_PLACE(test_changeable_file_is_no_snapshot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

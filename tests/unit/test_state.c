@@ -17,6 +17,7 @@
 #include "lib/base/files.h"
 #include "orchestrator/installed.h"
 #include "orchestrator/state.h"
+#include "orchestrator/weak.h"
 
 /* Below a temporary directory of its own: dkms/, src/, modules/. */
 struct fixture {
@@ -113,11 +114,23 @@ static void build(struct fixture *fixture, const char *triple, const char *file)
 	make_file(fixture, log, "");
 }
 
+static char *format_list(struct state_list *list)
+{
+	struct text text = { 0 };
+
+	assert_int_equal(text_append_string(&text, ""), 0);
+	for (size_t i = 0; i < list->count; i++) {
+		assert_int_equal(state_entry_format(&list->entries[i], &text), 0);
+		assert_int_equal(text_append_string(&text, "\n"), 0);
+	}
+	state_list_clear(list);
+	return text_take(&text);
+}
+
 static char *lines(struct fixture *fixture, const char *module, const char *version,
 		   const char *kernel, const char *architecture)
 {
 	struct state_list list = { 0 };
-	struct text text = { 0 };
 	cleanup_error struct error *error = NULL;
 
 	if (state_list_load(&fixture->trees, module, version, kernel, architecture, &list, &error) <
@@ -126,12 +139,7 @@ static char *lines(struct fixture *fixture, const char *module, const char *vers
 
 		fail_msg("%s", message);
 	}
-	for (size_t i = 0; i < list.count; i++) {
-		assert_int_equal(state_entry_format(&list.entries[i], &text), 0);
-		assert_int_equal(text_append_string(&text, "\n"), 0);
-	}
-	state_list_clear(&list);
-	return text_take(&text);
+	return format_list(&list);
 }
 
 #define assert_status(fixture, module, version, kernel, architecture, wanted)                      \
@@ -529,6 +537,63 @@ static void test_stems(void **state)
 	assert_int_equal(installed_stem_length("Module.symvers"), 0);
 }
 
+static void assert_weak(struct fixture *fixture, const char *module, const char *kernel,
+			const char *architecture, const char *wanted)
+{
+	struct state_list list = { 0 };
+	cleanup_free char *got = NULL;
+
+	assert_int_equal(weak_list_load(fixture->trees.dkms_fd, fixture->trees.install_fd, module,
+					NULL, kernel, architecture, &list, NULL),
+			 0);
+	got = format_list(&list);
+	assert_string_equal(got, wanted);
+}
+
+static void test_weak(void **state)
+{
+	static const char *const line = "pair, 1, 6.1.1, x86_64: installed-weak from 6.1.0\n";
+	struct fixture *fixture = *state;
+	bool installed = true;
+
+	assert_weak(fixture, NULL, NULL, NULL, "");
+	add(fixture, "pair/1");
+	build(fixture, "pair/1/6.1.0/x86_64", "a.ko.xz");
+	build(fixture, "pair/1/6.1.0/x86_64", "b.ko.xz");
+	make_file(fixture, "dkms/pair/1/6.1.0/x86_64/module/Module.symvers", "data");
+	make_file(fixture, "modules/6.1.0/extra/a.ko.xz", "module");
+	make_file(fixture, "modules/6.1.0/extra/b.ko.xz", "module");
+	make_link(fixture, "../../6.1.0/extra/a.ko.xz", "modules/6.1.1/weak-updates/a.ko.xz");
+	make_link(fixture, "../../6.1.0/extra/b.ko.xz", "modules/6.1.1/weak-updates/b.ko.xz");
+	/* Built, but not what is installed. */
+	assert_weak(fixture, NULL, NULL, NULL, "");
+	make_link(fixture, "1/6.1.0/x86_64", "dkms/pair/kernel-6.1.0-x86_64");
+	assert_weak(fixture, NULL, NULL, NULL, line);
+	assert_weak(fixture, "pair", "6.1.1", "x86_64", line);
+	assert_weak(fixture, "other", NULL, NULL, "");
+	assert_weak(fixture, NULL, "6.1.0", NULL, "");
+	assert_weak(fixture, NULL, NULL, "aarch64", "");
+	assert_int_equal(weak_is_installed(fixture->trees.dkms_fd, fixture->trees.install_fd,
+					   "pair", "1", "6.1.1", "x86_64", &installed, NULL),
+			 0);
+	assert_true(installed);
+	/* Half of it, other bytes, a copy, nothing at the link's end. */
+	assert_int_equal(unlinkat(fixture->fd, "modules/6.1.1/weak-updates/b.ko.xz", 0), 0);
+	assert_weak(fixture, NULL, NULL, NULL, "");
+	make_file(fixture, "modules/6.1.0/extra/other.ko.xz", "another");
+	make_link(fixture, "../../6.1.0/extra/other.ko.xz", "modules/6.1.1/weak-updates/b.ko.xz");
+	assert_weak(fixture, NULL, NULL, NULL, "");
+	make_file(fixture, "modules/6.1.1/weak-updates/b.ko.xz", "module");
+	assert_weak(fixture, NULL, NULL, NULL, "");
+	assert_int_equal(unlinkat(fixture->fd, "modules/6.1.1/weak-updates/b.ko.xz", 0), 0);
+	make_link(fixture, "/nonexistent", "modules/6.1.1/weak-updates/b.ko.xz");
+	assert_weak(fixture, NULL, NULL, NULL, "");
+	assert_int_equal(weak_is_installed(fixture->trees.dkms_fd, -1, "pair", "1", "6.1.1",
+					   "x86_64", &installed, NULL),
+			 0);
+	assert_false(installed);
+}
+
 #define unit(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -551,6 +616,7 @@ int main(void)
 		unit(test_names_that_cannot_be),
 		unit(test_unreadable_is_an_error),
 		unit(test_many),
+		unit(test_weak),
 		cmocka_unit_test(test_stems),
 	};
 

@@ -56,14 +56,14 @@ static void test_stamp(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(toolchain_stamp(&toolchain, &before, NULL), 0);
-	assert_int_equal(toolchain_stamp(&toolchain, &same, NULL), 0);
+	assert_int_equal(toolchain_stamp(&toolchain, &before, NULL, NULL), 0);
+	assert_int_equal(toolchain_stamp(&toolchain, &same, NULL, NULL), 0);
 	assert_true(digest_equal(&before, &same));
 	assert_int_equal(write_all(fd, "x", 1), 0);
-	assert_int_equal(toolchain_stamp(&toolchain, &after, NULL), 0);
+	assert_int_equal(toolchain_stamp(&toolchain, &after, NULL, NULL), 0);
 	assert_false(digest_equal(&before, &after));
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(toolchain_stamp(&toolchain, &after, NULL), -ENOENT);
+	assert_int_equal(toolchain_stamp(&toolchain, &after, NULL, NULL), -ENOENT);
 	(void)close(fd);
 }
 

@@ -124,10 +124,10 @@ static int run_raw(const struct world *world, struct trees *trees, struct error 
 	if (r == 0)
 		r = transaction_put_directory(transaction, TREE_DKMS, "demo/1/build", &fd, error);
 	if (r == 0)
-		r = transaction_fill(transaction, TREE_DKMS, fd, "new", file_fd, 12, 0644, error);
+		r = transaction_fill(transaction, TREE_DKMS, fd, "new", file_fd, error);
 	if (r == 0)
 		r = transaction_put_file(transaction, TREE_INSTALL, KERNEL "/updates/demo.ko",
-					 file_fd, 12, 0644, error);
+					 file_fd, error);
 	if (r == 0)
 		r = transaction_put_bytes(transaction, TREE_INSTALL, KERNEL "/modules.dep",
 					  "new index", 9, error);
@@ -181,7 +181,6 @@ static const struct content version_2[] = { { "demo.ko.xz", "updates/dkms", "sec
 static void perform(const struct world *world, struct trees *trees, installer_function *function,
 		    const struct installer_target *target, int *ret_r, struct error **error)
 {
-	struct installer_installed installed = { 0 };
 	struct installer installer = { .trees = *trees,
 				       .depmod_socket = -1,
 				       .key = world->raw_key,
@@ -190,7 +189,7 @@ static void perform(const struct world *world, struct trees *trees, installer_fu
 				       .target = *target };
 	struct message message = { .fd_count = 0 };
 
-	*ret_r = function(&installer, &message, &installed, error);
+	*ret_r = function(&installer, &message, error);
 	installer_reset(&installer);
 }
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a failed build may have run into, see build_hint.h. */
+#include "orchestrator/build_hint.h"
+
+#include <string.h>
+
+#include "lib/base/text.h"
+
+#define SOURCE ((const char *)-1) /* in the table: the module's own source */
+
+static const struct row {
+	const char *words;
+	const char *beside; /* must stand in the line too; NULL: nothing must */
+	enum build_hint hint;
+} rows[] = {
+	{ "ould not resolve", NULL, HINT_NETWORK },  /* curl, git: host */
+	{ "unable to resolve", NULL, HINT_NETWORK }, /* wget: host address */
+	{ "ailure in name resolution", NULL, HINT_NETWORK },
+	{ "Name or service not known", NULL, HINT_NETWORK },
+	{ "Network is unreachable", NULL, HINT_NETWORK },
+	{ "Failed to connect to", NULL, HINT_NETWORK }, /* curl */
+	{ "Connecting to ", "failed", HINT_NETWORK },	/* wget */
+	{ "No space left on device", NULL, HINT_SCRATCH },
+	{ "Read-only file system", SOURCE, HINT_SOURCE },
+	{ "Permission denied", SOURCE, HINT_SOURCE },
+	{ "Read-only file system", "/lib/modules/", HINT_HOST },
+	{ "Permission denied", "/lib/modules/", HINT_HOST },
+	{ "Read-only file system", "/usr/", HINT_HOST },
+	{ "Permission denied", "/usr/", HINT_HOST },
+	{ "Read-only file system", "/etc/", HINT_HOST },
+	{ "Permission denied", "/etc/", HINT_HOST },
+	{ "Read-only file system", "/boot/", HINT_HOST },
+	{ "Read-only file system", "/var/", HINT_HOST },
+};
+
+enum build_hint build_hint_find(const char *line, const char *source)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *beside = rows[i].beside == SOURCE ? source : rows[i].beside;
+
+		if (strstr(line, rows[i].words) && (!beside || strstr(line, beside)))
+			return rows[i].hint;
+	}
+	return HINT_NONE;
+}
+
+char *build_hint_text(enum build_hint hint, const char *directive, const char *settings)
+{
+	switch (hint) {
+	case HINT_NETWORK:
+		return format_string("; builds have no network: 'profile = network' in [build] of "
+				     "%s would let %s have it",
+				     settings, directive);
+	case HINT_SOURCE:
+		return format_string("; its source is read-only: 'source = writable' in [build] of "
+				     "%s would give %s a copy to write to",
+				     settings, directive);
+	case HINT_HOST:
+		return format_string("; a build may not write to the host: look at %s in dkms.conf "
+				     "for what installs or changes files",
+				     directive);
+	case HINT_SCRATCH:
+		return format_string("; its build directory was full: 'size = 16G' in [scratch] of "
+				     "%s would give %s more",
+				     settings, directive);
+	case HINT_NONE:
+	default:
+		return strdup("");
+	}
+}

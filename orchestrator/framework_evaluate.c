@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Has bash evaluate framework.conf. Its words are root's, but what it calls is not ours to know:
+ * so in a sandbox, made by a child that has given root up, and the answer comes through a pipe.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+#include "lib/artifacts/exit_code.h"
+#include "lib/base/files.h"
+#include "orchestrator/framework_internal.h"
+#include "orchestrator/helpers.h"
+#include "orchestrator/launcher.h"
+#include "sandbox/slot.h"
+
+/*
+ * Arguments: the number of files and they, then the kernels. Fd 3, the answer, is closed while a
+ * file is read. Each kernel has a shell of its own.
+ */
+static const char script[] =
+	"files=(\"${@:2:$1}\")\n"
+	"shift $(($1 + 1))\n"
+	"for file in \"${files[@]}\"; do\n"
+	"	if ! said=$(bash -n \"$file\" 2>&1 3>&-); then\n"
+	"		printf '@syntax\\0%s\\0@end\\0' \"${said%%$'\\n'*}\" >&3\n"
+	"		exit 0\n"
+	"	fi\n"
+	"done\n"
+	"answer() {\n"
+	"	readonly -a kmodbox_files=(\"${files[@]}\")\n"
+	"	unset file files said\n"
+	"	kernelver=$1\n"
+	"	set --\n"
+	"	for kmodbox_file in \"${kmodbox_files[@]}\"; do\n"
+	"		source \"$kmodbox_file\" 3>&-\n"
+	"	done\n"
+	"	set +efux\n"
+	"	builtin printf '@kernel\\0%s\\0' \"$kernelver\" >&3\n"
+	"	for kmodbox_name in source_tree dkms_tree install_tree tmp_location verbose \\\n"
+	"		symlink_modules autoinstall_all_kernels modprobe_on_install parallel_jobs "
+	"\\\n"
+	"		build_environment post_transaction continue_on_error sign_file \\\n"
+	"		mok_signing_key mok_certificate try_sign_modules compress_gzip_opts \\\n"
+	"		compress_xz_opts compress_zstd_opts; do\n"
+	"		[[ ! -v $kmodbox_name ]] ||\n"
+	"			builtin printf '%s\\0%s\\0' \"$kmodbox_name\" \"${!kmodbox_name}\" "
+	">&3\n"
+	"	done\n"
+	"	exit 77\n"
+	"}\n"
+	"for kernel; do\n"
+	"	(answer \"$kernel\")\n"
+	"	[[ $? == 77 ]] || exit 0\n"
+	"done\n"
+	"printf '@end\\0' >&3\n";
+
+/* What DKMS has set before it reads them. */
+static const char *const environment[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+					   "LC_ALL=C",
+					   "source_tree=/usr/src",
+					   "dkms_tree=/var/lib/dkms",
+					   "install_tree=/lib/modules",
+					   "tmp_location=/tmp",
+					   NULL };
+
+static int fill(void *context, int directory_fd, struct error **error)
+{
+	const struct framework *framework = context;
+	int r = make_directories(directory_fd, "framework.conf.d", 0755, error);
+
+	for (size_t i = 0; r == 0 && i < framework->count; i++) {
+		const struct framework_file *file = &framework->files[i];
+
+		r = write_file_atomically(directory_fd, file->name, file->text.data,
+					  file->text.length, 0644, error);
+	}
+	return r;
+}
+
+static int run_sandbox(const struct framework *framework, const struct sandbox_spec *base,
+		       const char *const *argv, struct text *ret_answer, struct error **error)
+{
+	const struct sandbox_tree tree = { .path = "/etc/dkms",
+					   .bytes = 16 << 20,
+					   .fill = fill,
+					   .context = (void *)(uintptr_t)framework };
+	struct sandbox_spec spec = *base;
+	struct sandbox_result result;
+	int r;
+
+	spec.argv = argv;
+	spec.environment = environment;
+	spec.trees = &tree;
+	spec.tree_count = 1;
+	spec.limits = (struct sandbox_limits){ .wall_milliseconds = 10000,
+					       .cpu_seconds = 2,
+					       .processes = 64,
+					       .log_bytes = 65536,
+					       .scratch_bytes = 16 << 20 };
+	spec.report_maximum = FRAMEWORK_ANSWER;
+	r = sandbox_run(&spec, &result, error);
+	if (r < 0)
+		return r;
+	if (result.end == SANDBOX_EXITED) {
+		*ret_answer = result.report;
+		result.report = (struct text){ 0 };
+	} else {
+		cleanup_free char *how = sandbox_result_describe(&result);
+
+		r = error_refuse(error, EXIT_USAGE, EINVAL,
+				 "framework.conf: its evaluation %s; it may only set variables",
+				 how ? how : "failed");
+	}
+	sandbox_result_clear(&result);
+	return r;
+}
+
+static int run_bash(const struct framework *framework, const struct options *options,
+		    const struct sandbox_spec *base, struct text *ret_answer, struct error **error)
+{
+	const size_t kernels = options->kernel_count ? options->kernel_count : 1;
+	cleanup_free const char **argv = calloc(framework->count + kernels + 8, sizeof(*argv));
+	char *paths[FRAMEWORK_FILES] = { NULL };
+	char number[16];
+	struct utsname running;
+	size_t count = 0;
+	int r = argv ? 0 : -ENOMEM;
+
+	if (r < 0 || uname(&running) < 0)
+		return error_set_errno(error, r < 0 ? -r : errno, "framework.conf");
+	(void)snprintf(number, sizeof(number), "%zu", framework->count);
+	argv[count++] = "/bin/bash";
+	argv[count++] = "--norc";
+	argv[count++] = "--noprofile";
+	argv[count++] = "-c";
+	argv[count++] = script;
+	argv[count++] = "bash";
+	argv[count++] = number;
+	for (size_t i = 0; i < framework->count; i++) {
+		paths[i] = format_string("/etc/dkms/%s", framework->files[i].name);
+		argv[count++] = paths[i] ? paths[i] : "/nonexistent";
+		r = paths[i] ? r : -ENOMEM;
+	}
+	for (size_t i = 0; i < kernels; i++)
+		argv[count++] = options->kernel_count ? options->kernels[i] : running.release;
+	r = r < 0 ? error_set_errno(error, -r, "framework.conf")
+		  : run_sandbox(framework, base, argv, ret_answer, error);
+	for (size_t i = 0; i < framework->count; i++)
+		free(paths[i]);
+	return r;
+}
+
+static int evaluate(const struct framework *framework, const struct options *options,
+		    struct text *ret_answer, struct error **error)
+{
+	struct sandbox_spec base = SANDBOX_SPEC_INITIAL;
+	struct seccomp_profile profile = { 0 };
+	struct accounts accounts = { 0 };
+	int r = accounts_choose(&accounts, error);
+
+	if (r == 0)
+		r = helper_load_profile(PROFILE_BUILD, &profile, error);
+	if (r == 0 && accounts.separate)
+		r = slot_new(accounts.orchestrator, accounts.build_slot, &base.userns_fd, error);
+	if (r == 0 && accounts.separate)
+		r = accounts_become(&accounts, accounts.orchestrator, error);
+	base.seccomp = &profile.program;
+	if (r == 0)
+		r = run_bash(framework, options, &base, ret_answer, error);
+	seccomp_program_clear(&profile.program);
+	(void)close_fd(base.userns_fd);
+	return r;
+}
+
+/* In the child: the answer, or what went wrong, goes into the pipe. */
+static _Noreturn void answer_or_reason(const struct framework *framework,
+				       const struct options *options, int fd)
+{
+	struct error *error = NULL;
+	struct text answer = { 0 };
+	cleanup_free char *reason = NULL;
+	int code = 0;
+
+	if (evaluate(framework, options, &answer, &error) == 0) {
+		ignore_result(write_all(fd, answer.data, answer.length));
+	} else {
+		code = error_code(error) ? error_code(error) : EXIT_INFRASTRUCTURE;
+		reason = error_describe(error);
+		if (reason)
+			ignore_result(write_all(fd, reason, strlen(reason)));
+	}
+	_exit(code);
+}
+
+int framework_evaluate(const struct framework *framework, const struct options *options,
+		       struct text *ret_answer, struct error **error)
+{
+	cleanup_text struct text answer = { 0 };
+	int ends[2];
+	int status = 0;
+	pid_t child;
+	int r;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_set_errno(error, errno, "framework.conf: pipe");
+	(void)fflush(NULL);
+	child = fork();
+	if (child == 0)
+		answer_or_reason(framework, options, ends[1]);
+	(void)close_fd(ends[1]);
+	r = child < 0 ? error_set_errno(error, errno, "framework.conf: fork")
+		      : read_fd(ends[0], FRAMEWORK_ANSWER, &answer, error);
+	(void)close_fd(ends[0]);
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (r < 0)
+		return r;
+	if (!WIFEXITED(status) || WEXITSTATUS(status))
+		return error_refuse(
+			error, WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_INFRASTRUCTURE, EIO,
+			"%s", answer.length ? answer.data : "framework.conf: its evaluation died");
+	*ret_answer = answer;
+	answer = (struct text){ 0 };
+	return 0;
+}

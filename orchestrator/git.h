@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A git checkout as a source: what its HEAD commit has, and nothing that merely lies about. git
+ * runs in a sandbox that sees the checkout read-only and nothing else, so hooks, filters and
+ * settings of a hostile repository have nothing to reach.
+ */
+#ifndef KMODBOX_ORCHESTRATOR_GIT_H
+#define KMODBOX_ORCHESTRATOR_GIT_H
+
+#include <stdbool.h>
+
+#include "orchestrator/orchestrator.h"
+
+/* Is the directory one? error_code() 2: its repository lies elsewhere. */
+int git_find(int directory_fd, bool *ret_found, struct error **error) must_check;
+/*
+ * An archive of the commit, a sealed memfd, for archive_snapshot(). Tells which commit it is, and
+ * warns of what is not in it. error_code(): 2 git is not installed; 9 git says no.
+ */
+int git_archive(const struct orchestrator *orchestrator, int *ret_archive_fd,
+		struct error **error) must_check;
+
+#endif

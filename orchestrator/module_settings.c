@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* modules.d/MODULE.conf, see module_settings.h. */
+#include "orchestrator/module_settings.h"
+
+#include <ini.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/digest.h"
+#include "lib/base/text.h"
+#include "orchestrator/configuration.h"
+
+#define FILE_MAXIMUM (UINT64_C(64) << 10)
+#define LIST_MAXIMUM 63u /* entries of each list; the installer takes 64 files of data */
+#define SCRATCH_MAXIMUM (UINT64_C(16) << 40)
+
+/* A file being read. What is wrong is kept with its line, and ends the reading. */
+struct reading {
+	const char *module;
+	const char *at; /* what is left of it */
+	unsigned line;	/* that was read last */
+	struct module_settings settings;
+	unsigned seen; /* keys that may stand once, a bit each */
+	char *problem;
+	unsigned problem_line;
+};
+
+/* The first one counts. */
+static int printf_like(2, 3) problem(struct reading *reading, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+
+	if (reading->problem)
+		return -EINVAL;
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	reading->problem = sanitised(text);
+	reading->problem_line = reading->line;
+	return -EINVAL;
+}
+
+static int append(struct reading *reading, char ***list, size_t *count, const char *value)
+{
+	char **grown;
+	char *copy;
+
+	if (*count == LIST_MAXIMUM)
+		return problem(reading, "'%s' is one entry more than the 63 that may be here",
+			       value);
+	grown = realloc(*list, (*count + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	*list = grown;
+	copy = strdup(value);
+	if (!copy)
+		return -ENOMEM;
+	grown[(*count)++] = copy;
+	return 0;
+}
+
+static int set_profile(struct reading *reading, const char *value)
+{
+	if (string_equal(value, "network"))
+		reading->settings.profile = PROFILE_NETWORK;
+	else if (string_equal(value, "build"))
+		reading->settings.profile = PROFILE_BUILD;
+	else
+		return problem(reading, "there is no profile '%s': it is build or network", value);
+	return 0;
+}
+
+static int set_source(struct reading *reading, const char *value)
+{
+	reading->settings.writable_source = string_equal(value, "writable");
+	if (!reading->settings.writable_source && !string_equal(value, "read-only"))
+		return problem(reading, "source cannot be '%s': it is read-only or writable",
+			       value);
+	return 0;
+}
+
+/* Calls set for each word. */
+static int each_word(struct reading *reading, const char *value,
+		     int (*set)(struct reading *reading, const char *word))
+{
+	int r = 0;
+
+	for (const char *at = value + strspn(value, " \t"); r == 0 && *at;) {
+		size_t length = strcspn(at, " \t");
+		cleanup_free char *word = strndup(at, length);
+
+		r = word ? set(reading, word) : -ENOMEM;
+		at += length;
+		at += strspn(at, " \t");
+	}
+	return r;
+}
+
+static int add_depend(struct reading *reading, const char *word)
+{
+	if (!name_is_safe(word))
+		return problem(reading, "'%s' is no name of a package", word);
+	if (string_equal(word, reading->module))
+		return problem(reading, "%s cannot depend on itself", word);
+	return append(reading, &reading->settings.depends, &reading->settings.depend_count, word);
+}
+
+static int set_depends(struct reading *reading, const char *value)
+{
+	return each_word(reading, value, add_depend);
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static int add_output(struct reading *reading, const char *word)
+{
+	/* What stands there already. */
+	static const char *const taken[] = { "module", "log",	    "build.json",
+					     "ticket", "installed", "Module.symvers" };
+	const struct module_settings *settings = &reading->settings;
+
+	if (!path_is_safe(word, strlen(word)) || !name_is_safe(base_name(word)))
+		return problem(reading,
+			       "'%s' is no relative path, without \"..\", of a file of the build",
+			       word);
+	if (strstr(base_name(word), ".ko"))
+		return problem(reading, "'%s' is a module: BUILT_MODULE_NAME in dkms.conf names it",
+			       word);
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
+		if (string_equal(base_name(word), taken[i]))
+			return problem(reading,
+				       "'%s' cannot be kept under a name that kmodbox uses", word);
+	}
+	for (size_t i = 0; i < settings->extra_output_count; i++) {
+		if (string_equal(base_name(word), base_name(settings->extra_outputs[i])))
+			return problem(reading, "'%s' is the second file of this name", word);
+	}
+	return append(reading, &reading->settings.extra_outputs,
+		      &reading->settings.extra_output_count, word);
+}
+
+static int set_outputs(struct reading *reading, const char *value)
+{
+	return each_word(reading, value, add_output);
+}
+
+static bool is_identifier(const char *name, size_t length)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+
+	return length > 0 && strspn(name, letters) > 0 &&
+	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789") ==
+		       length;
+}
+
+/* What decides which programs run, and what DKMS and kmodbox set. */
+static bool is_reserved(const char *name)
+{
+	static const char *const reserved[] = {
+		"PATH",
+		"HOME",
+		"LC_ALL",
+		"IFS",
+		"ENV",
+		"BASH_ENV",
+		"BASHOPTS",
+		"SHELLOPTS",
+		"SHELL",
+		"CC",
+		"LD",
+		"KERNEL_CC",
+		"KERNEL_LD",
+		"kernelver",
+		"arch",
+		"module",
+		"dkms_tree",
+		"source_tree",
+		"install_tree",
+		"module_version",
+		"parallel_jobs",
+		"kernel_config",
+		"build_dir",
+		"kernel_source_dir",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(reserved); i++) {
+		if (string_equal(name, reserved[i]))
+			return true;
+	}
+	return string_starts_with(name, "LD_") || string_starts_with(name, "kmodbox_");
+}
+
+static int set_environment(struct reading *reading, const char *value)
+{
+	struct module_settings *settings = &reading->settings;
+	size_t length = strcspn(value, "=");
+	cleanup_free char *name = strndup(value, length);
+
+	if (!name)
+		return -ENOMEM;
+	if (value[length] != '=' || !is_identifier(value, length))
+		return problem(reading, "'%s' is not NAME=VALUE", value);
+	if (is_reserved(name))
+		return problem(reading, "%s is set by kmodbox, and cannot be set here", name);
+	for (size_t i = 0; i < settings->environment_count; i++) {
+		if (strncmp(settings->environment[i], value, length + 1) == 0)
+			return problem(reading, "%s is set a second time", name);
+	}
+	return append(reading, &settings->environment, &settings->environment_count, value);
+}
+
+static int set_size(struct reading *reading, const char *value)
+{
+	static const char units[] = "KMG";
+	size_t length = strlen(value);
+	const char *unit = length > 0 ? strchr(units, value[length - 1]) : NULL;
+	unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+	cleanup_free char *digits = strndup(value, unit ? length - 1 : length);
+	uint64_t number;
+
+	if (!digits)
+		return -ENOMEM;
+	if (parse_u64(digits, SCRATCH_MAXIMUM >> shift, &number) < 0 || number == 0)
+		return problem(reading,
+			       "'%s' is no size: bytes, or a number with K, M or G, up to 16384G",
+			       value);
+	reading->settings.scratch_bytes = number << shift;
+	return 0;
+}
+
+static int set_place(struct reading *reading, const char *value)
+{
+	static const char *const names[] = {
+		[SCRATCH_AUTO] = "auto", [SCRATCH_MEMORY] = "memory", [SCRATCH_DISK] = "disk"
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (string_equal(value, names[i])) {
+			reading->settings.place = (enum scratch_place)i;
+			return 0;
+		}
+	}
+	return problem(reading, "there is no place '%s': it is memory, disk or auto", value);
+}
+
+static const struct key {
+	const char *section;
+	const char *name;
+	bool list; /* may stand several times */
+	int (*set)(struct reading *reading, const char *value);
+} keys[] = {
+	{ "build", "profile", false, set_profile },
+	{ "build", "source", false, set_source },
+	{ "build", "depends", true, set_depends },
+	{ "build", "environment", true, set_environment },
+	{ "build", "extra_outputs", true, set_outputs },
+	{ "scratch", "size", false, set_size },
+	{ "scratch", "place", false, set_place },
+};
+
+/* Of libinih: non-zero means that all is well. */
+static int take(void *user, const char *section, const char *name, const char *value)
+{
+	struct reading *reading = user;
+	bool known_section = false;
+
+	if (reading->problem)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		int r;
+
+		if (!string_equal(section, keys[i].section))
+			continue;
+		known_section = true;
+		if (!string_equal(name, keys[i].name))
+			continue;
+		if (!keys[i].list && reading->seen & 1u << i)
+			return problem(reading, "%s stands here a second time", name) == 0;
+		reading->seen |= 1u << i;
+		r = keys[i].set(reading, value);
+		/* Out of memory leaves no text behind. */
+		if (r < 0 && !reading->problem)
+			reading->problem_line = reading->line;
+		return r == 0;
+	}
+	if (known_section)
+		return problem(reading,
+			       "there is no '%s' in this section; kmodbox-modules.d(5) "
+			       "has the keys",
+			       name) == 0;
+	return problem(reading, "there is no section [%s]: it is [build] or [scratch]", section) ==
+	       0;
+}
+
+/* Like fgets(3), so that lines are counted here: libinih tells no line of what it calls back for.
+ */
+static char *next_line(char *line, int size, void *stream)
+{
+	struct reading *reading = stream;
+	const char *end = strchrnul(reading->at, '\n');
+	size_t length = (size_t)(end - reading->at) + (*end == '\n');
+
+	if (length == 0 || reading->problem)
+		return NULL;
+	reading->line++;
+	if (length >= (size_t)size) {
+		(void)problem(reading, "the line is longer than libinih takes: use several");
+		return NULL;
+	}
+	memcpy(line, reading->at, length);
+	line[length] = '\0';
+	reading->at += length;
+	return line;
+}
+
+static int refuse(const char *path, unsigned line, const char *reason, struct error **error)
+{
+	(void)error_set(error, EINVAL, "%s, line %u: %s", path, line, reason);
+	if (error)
+		error_set_code(*error, EXIT_USAGE);
+	return -EINVAL;
+}
+
+static int parse(const char *path, const struct text *text, struct reading *reading,
+		 struct error **error)
+{
+	int line;
+
+	if (memchr(text->data, '\0', text->length))
+		return refuse(path, 1, "the file holds a NUL byte, and so is no text", error);
+	reading->at = text->data;
+	line = ini_parse_stream(next_line, reading, take, reading);
+	/* What libinih itself cannot read it does not hand to take(). */
+	if (line > 0 && (!reading->problem_line || (unsigned)line < reading->problem_line))
+		return refuse(path, (unsigned)line,
+			      "neither [SECTION] nor KEY = VALUE, nor a comment", error);
+	if (reading->problem)
+		return refuse(path, reading->problem_line, reading->problem, error);
+	return line == 0 ? 0 : error_set(error, ENOMEM, "out of memory");
+}
+
+int module_settings_load(const struct places *places, const char *module,
+			 struct module_settings *ret_settings, struct error **error)
+{
+	cleanup_free char *name = format_string("modules.d/%s.conf", module);
+	cleanup_free char *path = module_settings_path(places, module);
+	cleanup_text struct text text = { 0 };
+	struct reading reading = { .module = module };
+	int r;
+
+	if (!name || !path)
+		return error_set(error, ENOMEM, "out of memory");
+	r = places->config_fd < 0 ? -ENOENT
+				  : configuration_read(places->config_fd, places->config, name,
+						       FILE_MAXIMUM, &text, NULL, error);
+	if (r == 0 && text.length > 0)
+		r = parse(path, &text, &reading, error);
+	if (r == 0)
+		r = digest_bytes(text.data, text.length, &reading.settings.digest, error);
+	free(reading.problem);
+	if (r < 0 && r != -ENOENT) {
+		module_settings_clear(&reading.settings);
+		return r;
+	}
+	*ret_settings = reading.settings;
+	return 0;
+}
+
+char *module_settings_path(const struct places *places, const char *module)
+{
+	return format_string("%s/modules.d/%s.conf", places->config, module);
+}
+
+static void clear_list(char **list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(list[i]);
+	free(list);
+}
+
+void module_settings_clear(struct module_settings *settings)
+{
+	clear_list(settings->depends, settings->depend_count);
+	clear_list(settings->environment, settings->environment_count);
+	clear_list(settings->extra_outputs, settings->extra_output_count);
+	*settings = (struct module_settings){ 0 };
+}

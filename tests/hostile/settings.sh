@@ -1,0 +1,260 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Bad input, third part: what root says. Settings of modules, overrides of a dkms.conf, root's own
+# patches and scripts, and framework.conf with every mistake that a person or a package can make:
+# each is refused with the file's name, and where it has lines with the line, before anything is
+# built. The same file without the mistake stands beside it.
+set -euo pipefail
+# shellcheck source=tests/hostile/lib.sh
+. "$(dirname "$0")/lib.sh"
+open_suite "bad settings" "$@"
+
+# A module that is added, with etc/$1 from stdin. MAKE can hand out the good module.
+with_file() {
+	new_build <<<'cp good.ko demo.ko'
+	mkdir -p "$(dirname "$world/etc/$1")"
+	cat >"$world/etc/$1"
+}
+build_it() { try build "${demo[@]}" "${kernel[@]}"; }
+
+# --- modules.d -------------------------------------------------------------------------------------
+
+ini=kmodbox/modules.d/demo.conf
+# setting NAME LINE WORDS...: stdin is a file of settings that is refused for what stands in that line.
+setting() {
+	local name=$1 line=$2
+	shift 2
+	with_file $ini
+	build_it
+	refused "modules.d: $name" 1 "$settings/demo.conf" "line $line" "$@"
+}
+module_settings() {
+	with_file $ini <<-'END'
+		; all there is
+		[build]
+		profile = build
+		source = writable
+		environment = ONE=1
+		environment = TWO=a b
+		extra_outputs = build.sh
+		[scratch]
+		size = 64M
+		place = memory
+	END
+	build_it
+	done_well "modules.d: a good one"
+	with_file $ini </dev/null
+	build_it
+	done_well "modules.d: an empty one"
+	setting "no section" 1 'no section' <<<'profile = build'
+	setting "another section" 2 '[evil]' <<<$'[evil]\nprofile = build'
+	setting "another key" 2 "'evil'" <<<$'[build]\nevil = yes'
+	setting "neither section nor key" 3 'neither' <<<$'[build]\nprofile = build\nwhat is this'
+	setting "a section that does not end" 1 <<<'[build'
+	setting "another profile" 2 "'root'" <<<$'[build]\nprofile = root'
+	setting "an empty profile" 2 profile <<<$'[build]\nprofile ='
+	setting "a key twice" 3 profile 'second time' <<<$'[build]\nprofile = build\nprofile = network'
+	setting "another source" 2 "'maybe'" <<<$'[build]\nsource = maybe'
+	setting "depends on itself" 2 demo itself <<<$'[build]\ndepends = demo'
+	setting "depends that is an option" 2 "'-rf'" <<<$'[build]\ndepends = -rf'
+	setting "depends that leads out" 2 "'../etc'" <<<$'[build]\ndepends = ../etc'
+	setting "environment: PATH" 2 PATH <<<$'[build]\nenvironment = PATH=/tmp'
+	setting "environment: LD_PRELOAD" 2 LD_PRELOAD <<<$'[build]\nenvironment = LD_PRELOAD=/tmp/evil.so'
+	setting "environment: BASH_ENV" 2 BASH_ENV <<<$'[build]\nenvironment = BASH_ENV=/tmp/evil'
+	setting "environment: a function" 2 'BASH_FUNC' <<<$'[build]\nenvironment = BASH_FUNC_cp%%=() { evil; }'
+	setting "environment: what DKMS sets" 2 kernelver <<<$'[build]\nenvironment = kernelver=evil'
+	setting "environment: no assignment" 2 'NAME=VALUE' <<<$'[build]\nenvironment = evil'
+	setting "environment: a name that is none" 2 'NAME=VALUE' <<<$'[build]\nenvironment = 1=2'
+	setting "environment: twice" 3 ONE 'second time' <<<$'[build]\nenvironment = ONE=1\nenvironment = ONE=2'
+	setting "extra_outputs: absolute" 2 /etc/shadow <<<$'[build]\nextra_outputs = /etc/shadow'
+	setting "extra_outputs: leads out" 2 '../../evil' <<<$'[build]\nextra_outputs = ../../evil'
+	setting "extra_outputs: a name of ours" 2 build.json <<<$'[build]\nextra_outputs = build.json'
+	setting "extra_outputs: a module" 2 evil.ko <<<$'[build]\nextra_outputs = sub/evil.ko'
+	setting "size: none" 2 "'much'" <<<$'[scratch]\nsize = much'
+	setting "size: nothing" 2 "'0'" <<<$'[scratch]\nsize = 0'
+	setting "size: negative" 2 "'-1G'" <<<$'[scratch]\nsize = -1G'
+	setting "size: beyond 64 bits" 2 '99999999999999999999G' <<<$'[scratch]\nsize = 99999999999999999999G'
+	setting "size: a unit that is none" 2 "'8T'" <<<$'[scratch]\nsize = 8T'
+	setting "place: another" 2 "'cloud'" <<<$'[scratch]\nplace = cloud'
+	setting "escape bytes" 2 <<<$'[build]\nprofile = \e]0;evil\a\e[2J'
+	setting "no UTF-8" 2 <<<$'[build]\n\xff\xfe = \xc0'
+	setting "a NUL" 1 NUL < <(printf '[build]\nprofile = net\0work\n')
+	setting "a line of 100,000 bytes" 2 < <(say '[build]' && printf 'environment = ONE=%0100000d\n' 0 | head -c 60000)
+	setting "64 entries where 63 may be" 65 63 < <(
+		say '[build]'
+		for i in {1..64}; do say "environment = V$i=1"; done
+	)
+	with_file $ini <<<$'[build]\nextra_outputs = none.h'
+	build_it
+	refused "modules.d: an output that the build does not make" 7 "demo 0.1" none.h extra_outputs
+	with_file $ini <<<$'[build]\ndepends = other'
+	build_it
+	refused "modules.d: a dependency that is not there" 13 other 'not added'
+	with_file $ini <<<$'[scratch]\nsize = 4K'
+	build_it
+	refused "modules.d: a scratch too small for the source" '30|31|10' "demo"
+}
+
+# --- Files of root's, whatever is in them ------------------------------------------------------------
+
+# bad_files NAME FILE CODE COMMAND...: below etc, with what it holds as stdin; COMMAND reads it.
+bad_files() {
+	local name=$1 file=$2 path=$world/etc/$2 codes=$3 content
+	shift 3
+	content=$(cat)
+	with_file "$file" <<<"$content"
+	try "$@"
+	done_well "$name: a good one"
+	chmod 0666 "$path"
+	try "$@"
+	refused "$name: writable by others" "$codes" "$path" writ
+	chmod 0644 "$path"
+	mv "$path" "$path.real"
+	ln -s "${path##*/}.real" "$path"
+	try "$@"
+	refused "$name: a link" "$codes" "$path" link
+	rm "$path"
+	mkdir "$path"
+	try "$@"
+	refused "$name: a directory" "$codes" "$path" directory
+	rmdir "$path"
+	mkfifo "$path"
+	try "$@"
+	refused "$name: a FIFO" "$codes" "$path"
+	rm "$path"
+	mv "$path.real" "$path"
+	truncate -s 100M "$path"
+	try "$@"
+	refused "$name: 100 MiB" "$codes" "$path" large
+	say "$content" >"$path"
+	if [ "$can_become" = yes ]; then
+		chown nobody "$path"
+		try "$@"
+		refused "$name: another user's" "$codes" "$path" root
+		chown root "$path"
+		chmod 0600 "$path"
+		try "$@"
+		ends "$name: not readable for kmodbox's account" "0|$codes" "$path" readable
+	else
+		skip "$name: another user's: only root can make it"
+		chmod 0 "$path"
+		try "$@"
+		refused "$name: not readable" "$codes" "$path" read
+	fi
+	chmod 0644 "$path"
+	try "$@"
+	[ "$1" = status ] || try build "${demo[@]}" "${kernel[@]}" --force
+	done_well "$name: a good one again"
+}
+files() {
+	local building=(build "${demo[@]}" "${kernel[@]}" --force) name
+	bad_files "modules.d" $ini 1 "${building[@]}" <<<$'[build]\nprofile = build'
+	bad_files "override" dkms/demo-0.1.conf 8 "${building[@]}" <<<'STRIP[0]=yes'
+	bad_files "framework.conf" dkms/framework.conf 1 status "${demo[@]}" <<<'parallel_jobs=1'
+	bad_files "framework.conf.d" dkms/framework.conf.d/one.conf 1 status "${demo[@]}" <<<'parallel_jobs=1'
+	for name in modules.d dkms/framework.conf.d; do
+		with_file $ini </dev/null
+		rm -rf "$world/etc/kmodbox/modules.d"
+		if [ $name = modules.d ]; then
+			say evil >"$world/etc/kmodbox/modules.d"
+			build_it
+			ends "$name is a file" '0|1' modules.d
+		else
+			say evil >"$world/etc/$name"
+			build_it
+			ends "$name is a file" '0|1' framework.conf.d
+		fi
+	done
+	with_file dkms/demo </dev/null
+	build_it
+	done_well "a file where root's patches would be"
+}
+
+# --- Overrides, patches and scripts of root's --------------------------------------------------------
+
+# override NAME CODE WORDS...: stdin
+override() {
+	local name=$1 codes=$2
+	shift 2
+	with_file dkms/demo.conf
+	build_it
+	refused "override: $name" "$codes" "$@"
+}
+overrides() {
+	with_file dkms/demo--"$release".conf <<<'MAKE="cp good.ko demo.ko; echo by override"'
+	build_it
+	done_well "override: a good one"
+	holds "override: it counts" grep -q 'by override' "$world/dkms/demo/0.1/$release/x86_64/log/make.log"
+	with_file dkms/demo.conf < <(printf 'STRIP[0]=yes\r\n# \xff\0\n')
+	build_it
+	done_well "override: CRLF, and a NUL in a comment"
+	override "not shell" 8 'not valid shell' <<<'if ('
+	override "loops" 31 'CPU time' <<<'while :; do :; done'
+	override "exits" 8 exit <<<'exit 0'
+	override "another name" 8 PACKAGE_NAME other <<<'PACKAGE_NAME=other'
+	override "leads out" 8 'DEST_MODULE_LOCATION[0]' <<<'DEST_MODULE_LOCATION[0]=/updates/../../etc'
+	override "adds a module that was never approved" '7|36' evil \
+		<<<'BUILT_MODULE_NAME[1]=evil DEST_MODULE_LOCATION[1]=/updates MAKE="cp good.ko demo.ko; cp good.ko evil.ko"'
+	with_file dkms/demo/patches/one.patch <<<$'--- a/one\n+++ b/one\n@@ -1 +1 @@\n-one\n+two'
+	sed -i 's/^BUILT.*/& PATCH[0]=one.patch/' "$source/dkms.conf"
+	say one >"$source/one"
+	must add "${demo[@]}" --force
+	build_it
+	done_well "a patch of root's: a good one"
+	rm "$dkms_etc/demo/patches/one.patch"
+	ln -s /etc/passwd "$dkms_etc/demo/patches/one.patch"
+	try build "${demo[@]}" "${kernel[@]}" --force
+	refused "a patch of root's: a link" 1 "$dkms_etc/demo/patches/one.patch"
+}
+
+# --- framework.conf --------------------------------------------------------------------------------
+
+# framework NAME CODE WORDS...: stdin
+framework() {
+	local name=$1 codes=$2
+	shift 2
+	with_file dkms/framework.conf
+	try status "${demo[@]}"
+	refused "framework.conf: $name" "$codes" framework.conf "$@"
+}
+frameworks() {
+	with_file dkms/framework.conf <<<$'# nothing\n\nparallel_jobs="2"\nverbose=""'
+	build_it
+	done_well "framework.conf: a good one"
+	with_file dkms/framework.conf <<<'sign_file=/evil'
+	try status "${demo[@]}"
+	warned "framework.conf: what has no effect here" sign_file
+	framework "not shell" 1 'syntax' <<<'if ('
+	framework "loops" 1 'CPU time' <<<'while :; do :; done'
+	framework "exits" 1 <<<'exit 0'
+	framework "a NUL" '0|1' < <(printf 'parallel_jobs=1\0\n')
+	framework "jobs that are no number" 1 parallel_jobs many <<<'parallel_jobs=many'
+	framework "a flood" '1|31' <<<'for i in {1..70000}; do printf "\e[2Jevil"; done'
+	framework "a value of 1 MiB" 1 <<<'printf -v tmp_location %01048576d 0; printf -v dkms_tree %01048576d 0'
+	with_file dkms/framework.conf <<<"build_environment=$world/etc/dkms/environment"
+	build_it
+	done_well "framework.conf: a build_environment that is not there, which DKMS does not mind"
+	mkdir "$dkms_etc/environment"
+	try build "${demo[@]}" "${kernel[@]}" --force
+	refused "framework.conf: a build_environment that is a directory" '1|35' build_environment
+	rmdir "$dkms_etc/environment"
+	say 'false; exit 3' >"$dkms_etc/environment"
+	try build "${demo[@]}" "${kernel[@]}" --force
+	refused "framework.conf: a build_environment that exits" '1|10' "demo 0.1" environment
+	say 'if (' >"$dkms_etc/environment"
+	try build "${demo[@]}" "${kernel[@]}" --force
+	ends "framework.conf: a build_environment that is not shell" '0|1|10' "demo 0.1" environment
+	with_file dkms/framework.conf <<<'build_environment=../evil'
+	build_it
+	refused "framework.conf: a build_environment that is relative" 1 build_environment ../evil
+	with_file dkms/framework.conf <<<"echo evil >$work/canary; (exec -a $marker sleep 300) & kill -9 -1"
+	try status "${demo[@]}"
+	ends "framework.conf: writes, forks and kills" '0|1|8' framework.conf
+	holds "framework.conf: writes, forks and kills: reaches nothing" test ! -e "$work/canary"
+	with_file dkms/no-autoinstall </dev/null
+	try autoinstall "${kernel[@]}"
+	done_well "no-autoinstall: is heard"
+}
+
+prepare
+run_groups module_settings files overrides frameworks
