@@ -5,6 +5,7 @@
 
 #include "lib/base/memfd.h"
 #include "orchestrator/build_evaluate.h"
+#include "orchestrator/build_hint.h"
 #include "orchestrator/helpers.h"
 #include "orchestrator/installer_client.h"
 #include "orchestrator/record.h"
@@ -66,16 +67,37 @@ static int published_fill(const struct build *build, struct published *published
 	return r;
 }
 
+/* Of several modules one would not load: the others might be wanted all the same. */
+static int suggest_leaving_out(const struct build *build, struct error **error)
+{
+	cleanup_free char *settings =
+		module_settings_path(&build->orchestrator->places, build->package->module);
+	cleanup_free char *hint =
+		settings ? build_hint_text(HINT_LEAVE_OUT, "", settings) : NULL;
+	cleanup_free char *text = error_describe(*error);
+	int number = error_number(*error);
+
+	if (!hint || !text)
+		return -number;
+	*error = error_free(*error);
+	return error_refuse(error, EXIT_WILL_NOT_LOAD, number, "%s%s", text, hint);
+}
+
 static int sign(struct build *build, struct signed_set *set, struct error **error)
 {
 	size_t count = 0;
 	cleanup_free struct signer_dependency *files =
 		dependencies_files(build->dependencies, &count);
+	int r;
 
 	if (!files)
 		return error_set_errno(error, ENOMEM, "signing");
-	return signer_client_sign(build->orchestrator, build->target, build->recipe, &build->source,
-				  build->artifacts, files, count, set, error);
+	r = signer_client_sign(build->orchestrator, build->target, build->recipe, &build->source,
+			       build->artifacts, files, count, set, error);
+	if (r < 0 && error && error_code(*error) == EXIT_WILL_NOT_LOAD &&
+	    build->recipe->module_count > 1)
+		return suggest_leaving_out(build, error);
+	return r;
 }
 
 /* With --verbose: how long what is not make took. */
@@ -233,9 +255,11 @@ static int build_until_settled(const struct build *planned, struct error **error
 	for (int tries = 0; r == 0 && changed; tries++) {
 		if (tries > HEADER_CHANGES)
 			return error_refuse(error, EXIT_INFRASTRUCTURE, EAGAIN,
-					    "the kernel's headers or the compiler keep changing "
-					    "during the build: wait for the upgrade to end and "
-					    "build again");
+					    "build of %s %s for %s given up: the kernel's headers "
+					    "or the compiler keep changing during it; wait for the "
+					    "upgrade to end and build again",
+					    planned->package->module, planned->package->version,
+					    planned->target->release);
 		if (tries > 0)
 			log_warning(planned->orchestrator->log,
 				    "the headers of %s, or the compiler, changed during the build, "

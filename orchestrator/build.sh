@@ -105,6 +105,10 @@ if [[ $1 == script ]]; then
 	kmodbox_script "$2" "$3"
 	exit $kmodbox_status
 fi
-# shellcheck source=/dev/null
-[[ ! -e /run/kmodbox/environment ]] || source /run/kmodbox/environment 3>&-
+if [[ -e /run/kmodbox/environment ]]; then
+	kmodbox_tell build_environment 0 begun
+	# shellcheck source=/dev/null
+	source /run/kmodbox/environment 3>&-
+	kmodbox_tell build_environment 0 0
+fi
 kmodbox_build "${@:2}"

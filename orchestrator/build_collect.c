@@ -103,9 +103,6 @@ static int collect_symvers(struct build *build, struct error **error)
 	}
 	if (r == -ENOMEM)
 		return error_set_errno(error, ENOMEM, "data of the build");
-	/* Of modules that export nothing. */
-	if (r == 0 && build->data[build->data_count - 1].size == 0)
-		artifact_clear(&build->data[--build->data_count]);
 	if (r < 0 && r != -ENOENT) {
 		cleanup_free char *text = error_describe(reason);
 

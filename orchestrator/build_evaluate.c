@@ -2,6 +2,8 @@
 /* dkms.conf as builds evaluate it, see build_evaluate.h. */
 #include "orchestrator/build_evaluate.h"
 
+#include <string.h>
+
 static int evaluate(const struct orchestrator *orchestrator, const struct package *package,
 		    const struct source *source, const struct target *target,
 		    const struct module_settings *settings, const struct dependencies *dependencies,
@@ -82,6 +84,30 @@ static int evaluate_again(const struct orchestrator *orchestrator, const struct 
 	return r;
 }
 
+/* The modules that root does without, as if BUILD_EXCLUSIVE_* had said so. */
+static int leave_out(const struct module_settings *settings, struct recipe *recipe,
+		     struct error **error)
+{
+	size_t rest = 0;
+
+	for (size_t i = 0; i < recipe->module_count; i++) {
+		struct recipe_module *module = &recipe->modules[i];
+
+		for (size_t j = 0; !module->excluded && j < settings->left_out_count; j++) {
+			if (!string_equal(settings->left_out[j], module->built_name))
+				continue;
+			module->excluded = strdup("leave_out in modules.d says so");
+			if (!module->excluded)
+				return error_set_errno(error, ENOMEM, "modules of the package");
+		}
+		rest += !module->excluded;
+	}
+	return rest > 0 ? 0
+			: error_refuse(error, EXIT_USAGE, EINVAL,
+				       "leave_out in modules.d leaves no module of %s/%s",
+				       recipe->package_name, recipe->package_version);
+}
+
 int build_evaluate_required(const struct orchestrator *orchestrator, const struct package *package,
 			    const struct source *source, const struct target *target,
 			    const struct module_settings *settings, struct recipe **ret_recipe,
@@ -102,6 +128,8 @@ int build_evaluate_required(const struct orchestrator *orchestrator, const struc
 	if (r == 0)
 		r = evaluate_again(orchestrator, package, source, target, settings, &dependencies,
 				   &recipe, error);
+	if (r == 0)
+		r = leave_out(settings, recipe, error);
 	if (r < 0) {
 		(void)recipe_free(recipe);
 		return r;

@@ -63,6 +63,9 @@ char *build_hint_text(enum build_hint hint, const char *directive, const char *s
 		return format_string("; its build directory was full: 'size = 16G' in [scratch] of "
 				     "%s would give %s more",
 				     settings, directive);
+	case HINT_LEAVE_OUT:
+		return format_string("; 'leave_out = NAME' in [build] of %s would do without it",
+				     settings);
 	case HINT_NONE:
 	default:
 		return strdup("");

@@ -10,10 +10,11 @@
 
 enum build_hint {
 	HINT_NONE,
-	HINT_NETWORK, /* it wanted the network */
-	HINT_SOURCE,  /* it wanted to write to /usr/src/M-V */
-	HINT_HOST,    /* it wanted to write to the host */
-	HINT_SCRATCH, /* its build directory was full */
+	HINT_NETWORK,	/* it wanted the network */
+	HINT_SOURCE,	/* it wanted to write to /usr/src/M-V */
+	HINT_HOST,	/* it wanted to write to the host */
+	HINT_SCRATCH,	/* its build directory was full */
+	HINT_LEAVE_OUT, /* one of several modules would not load */
 };
 
 /* What a line of the log tells; source is "/usr/src/M-V". */

@@ -9,15 +9,14 @@
 #define LINE_MAXIMUM 64u
 
 static const char *const names[STAGES] = {
-	[STAGE_PATCH] = "patch",
-	[STAGE_PRE_BUILD] = "PRE_BUILD",
-	[STAGE_MAKE] = "MAKE",
+	[STAGE_ENVIRONMENT] = "build_environment", [STAGE_PATCH] = "patch",
+	[STAGE_PRE_BUILD] = "PRE_BUILD",	   [STAGE_MAKE] = "MAKE",
 	[STAGE_POST_BUILD] = "POST_BUILD",
 };
 
 static enum build_stage find_stage(const char *name)
 {
-	for (enum build_stage stage = STAGE_PATCH; stage < STAGES; stage++) {
+	for (enum build_stage stage = STAGE_ENVIRONMENT; stage < STAGES; stage++) {
 		if (string_equal(name, names[stage]))
 			return stage;
 	}

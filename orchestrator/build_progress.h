@@ -12,7 +12,15 @@
 
 #define BUILD_PROGRESS_MAXIMUM 65536u /* bytes of the report: patches have a few lines each */
 
-enum build_stage { STAGE_NONE, STAGE_PATCH, STAGE_PRE_BUILD, STAGE_MAKE, STAGE_POST_BUILD, STAGES };
+enum build_stage {
+	STAGE_NONE,
+	STAGE_ENVIRONMENT,
+	STAGE_PATCH,
+	STAGE_PRE_BUILD,
+	STAGE_MAKE,
+	STAGE_POST_BUILD,
+	STAGES
+};
 
 enum build_stage_end {
 	STAGE_UNKNOWN, /* it was not come to, or did not end */

@@ -197,6 +197,11 @@ static int judge(struct build *build, struct error **error)
 	}
 	if (build->result.end == SANDBOX_CANCELLED)
 		return error_refuse(error, EXIT_INTERRUPTED, ECHILD, "%s %s", stage, ended);
+	if (build->progress.last == STAGE_ENVIRONMENT)
+		return error_refuse(error, EXIT_MAKE_FAILED, ECHILD,
+				    "the build_environment of framework.conf %s: it may only set "
+				    "variables",
+				    ended);
 	if (build->progress.last == STAGE_PATCH)
 		return judge_patch(build, reason, error);
 	return judge_make(build, reason, ended, error);

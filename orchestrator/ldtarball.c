@@ -247,7 +247,11 @@ int verb_ldtarball(struct orchestrator *orchestrator, struct error **error)
 
 	if (r == 0)
 		r = take_source(&loading, error);
-	if (r == 0)
+	if (r == 0) {
 		r = take_builds(&loading, error);
+		if (r < 0 && loading.tarball.kind != TARBALL_BINARIES)
+			log_info(orchestrator->log, "The source of %s/%s stays added",
+				 loading.package.module, loading.package.version);
+	}
 	return r < 0 ? error_context(error, "%s", loading.name) : 0;
 }

@@ -112,6 +112,19 @@ static int set_depends(struct reading *reading, const char *value)
 	return each_word(reading, value, add_depend);
 }
 
+static int add_left_out(struct reading *reading, const char *word)
+{
+	if (!name_is_safe(word) || string_ends_with(word, ".ko"))
+		return problem(reading, "'%s' is no name of a module, which has no .ko", word);
+	return append(reading, &reading->settings.left_out, &reading->settings.left_out_count,
+		      word);
+}
+
+static int set_left_out(struct reading *reading, const char *value)
+{
+	return each_word(reading, value, add_left_out);
+}
+
 static const char *base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -260,6 +273,7 @@ static const struct key {
 	{ "build", "source", false, set_source },
 	{ "build", "depends", true, set_depends },
 	{ "build", "environment", true, set_environment },
+	{ "build", "leave_out", true, set_left_out },
 	{ "build", "extra_outputs", true, set_outputs },
 	{ "scratch", "size", false, set_size },
 	{ "scratch", "place", false, set_place },
@@ -389,6 +403,7 @@ void module_settings_clear(struct module_settings *settings)
 {
 	clear_list(settings->depends, settings->depend_count);
 	clear_list(settings->environment, settings->environment_count);
+	clear_list(settings->left_out, settings->left_out_count);
 	clear_list(settings->extra_outputs, settings->extra_output_count);
 	*settings = (struct module_settings){ 0 };
 }

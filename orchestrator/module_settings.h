@@ -10,6 +10,7 @@
  *	source = writable             ; /usr/src/M-V is a private copy to write to
  *	depends = xtables-addons      ; packages shown as BUILD_DEPENDS are
  *	environment = NAME=VALUE      ; for evaluation and build; one a line
+ *	leave_out = demo_extra		; modules of the package to do without; blank-separated
  *	extra_outputs = zfs_config.h  ; files to keep beside build.json
  *	[scratch]
  *	size = 8G                     ; of the build directory; bytes, or K, M or G
@@ -35,6 +36,8 @@ struct module_settings {
 	size_t depend_count;
 	char **environment; /* "NAME=VALUE" */
 	size_t environment_count;
+	char **left_out; /* names of modules */
+	size_t left_out_count;
 	char **extra_outputs; /* safe relative paths */
 	size_t extra_output_count;
 	uint64_t scratch_bytes; /* 0: the default */

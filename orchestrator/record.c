@@ -133,6 +133,8 @@ static json_t *exceptions(const struct module_settings *settings)
 		append_setting(array, "depends", settings->depends[i]);
 	for (size_t i = 0; i < settings->environment_count; i++)
 		append_setting(array, "environment", settings->environment[i]);
+	for (size_t i = 0; i < settings->left_out_count; i++)
+		append_setting(array, "leave_out", settings->left_out[i]);
 	for (size_t i = 0; i < settings->extra_output_count; i++)
 		append_setting(array, "extra_outputs", settings->extra_outputs[i]);
 	return array;

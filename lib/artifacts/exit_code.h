@@ -11,8 +11,8 @@ enum exit_code {
 	EXIT_NO_CONF = 4,	    /* also: two actions, broken, more than one kernel */
 	EXIT_ALREADY_INSTALLED = 5, /* also: --all not allowed, bad patch */
 	EXIT_INSTALL_ABORTED = 6,
-	EXIT_NO_MODULE = 7,   /* an expected .ko is missing */
-	EXIT_BAD_CONF = 8,    /* bad dkms.conf or empty source */
+	EXIT_NO_MODULE = 7,   /* an expected .ko is missing; ldtarball: no archive of DKMS's */
+	EXIT_BAD_CONF = 8,    /* bad dkms.conf or empty source; ldtarball: added already */
 	EXIT_BAD_ARCHIVE = 9, /* a source archive that cannot be taken */
 	EXIT_MAKE_FAILED = 10,
 	EXIT_AUTOINSTALL = 11,

@@ -122,7 +122,10 @@ static int put_node(struct writer *writer, int directory_fd, const char *name, s
 	int r;
 
 	if (fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
-		return snapshot_refuse(error, errno, writer->path, "cannot be examined");
+		return snapshot_refuse(error, errno, writer->path,
+				       errno == ENOENT ? "went away while the source was read; try "
+							 "again when it is at rest"
+						       : "cannot be examined");
 	if (S_ISLNK(status.st_mode))
 		return put_link(writer, directory_fd, name, error);
 	/* Before it is opened: opening a device can do something. */

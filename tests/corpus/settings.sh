@@ -64,3 +64,24 @@ entry_extra_link() {
 	build
 	refused 7 "linking 1.0" linking_config.h
 }
+entry_leave_out() {
+	about "one of two modules would not load: refused, and which setting does without it"
+	not_dkms "it checks nothing" || return 0
+	package halves 1.0
+	conf <<-'END'
+		MAKE="make -C $kernel_source_dir M=$dkms_tree/halves/1.0/build KBUILD_MODPOST_WARN=1"
+		BUILT_MODULE_NAME=(sound lame)
+		DEST_MODULE_LOCATION=(/updates /updates)
+	END
+	module sound
+	module -i nobody_exports_this lame
+	build
+	refused 32 "halves 1.0" lame.ko nobody_exports_this "leave_out = NAME" "halves.conf"
+	step "with that setting: the other is built"
+	settings <<-'END'
+		[build]
+		leave_out = lame
+	END
+	build
+	built sound
+}

@@ -64,7 +64,12 @@ ours() {
 	say "$status"
 }
 
-# compare FOLDER-OF-DKMS FOLDER-OF-KMODBOX: prints what differs.
+# Modules that the settings of a package do without.
+left_out() {
+	sed -n 's/^leave_out *= *//p' "$real/kmodbox/config/modules.d/$1.conf" 2>/dev/null || true
+}
+
+# compare FOLDER-OF-DKMS FOLDER-OF-KMODBOX LEFT-OUT: prints what differs.
 compare() {
 	local file stem other found
 	for file in "$1"/*.ko*; do
@@ -74,7 +79,9 @@ compare() {
 		for other in "$2/$stem".ko "$2/$stem".ko.*; do
 			[ ! -f "$other" ] || found=$other
 		done
-		if [ -z "$found" ]; then
+		if [[ " $3 " == *" $stem "* ]]; then
+			[ -z "$found" ] || say "$stem.ko was to be left out"
+		elif [ -z "$found" ]; then
 			say "$stem.ko is missing"
 		elif ! cmp -s <(module_payload "$file") <(module_payload "$found"); then
 			say "$stem.ko differs: $file $found"
@@ -112,11 +119,12 @@ for kernel in "${real_kernels[@]}"; do
 		folder=$real/kmodbox/dkms/$module/$version/$(kernel_release "$kernels/$kernel")/x86_64/module
 		columns=$(printf '%-10s %-20s %-8s %-8s' "$kernel" "$driver" "$theirs" "$status")
 		if [ "$theirs" -eq 0 ] && [ "$status" -eq 0 ]; then
-			differences=$(compare "$real/dkms/$kernel/$driver" "$folder")
+			without=$(left_out "$module")
+			differences=$(compare "$real/dkms/$kernel/$driver" "$folder" "$without")
 			if [ -z "$differences" ]; then
 				count=$(find "$folder" -name '*.ko*' | wc -l)
 				built=$((built + 1)) modules=$((modules + count))
-				pass "$columns $count identical"
+				pass "$columns $count identical${without:+, without $without}"
 			else
 				fail "$columns"
 				say "$differences"

@@ -51,6 +51,15 @@ static void test_patches(void **state)
 	assert_false(progress.copied);
 }
 
+static void test_environment(void **state)
+{
+	struct build_progress progress = read_report("build_environment 0 begun\n");
+
+	(void)state;
+	assert_int_equal(progress.last, STAGE_ENVIRONMENT);
+	assert_int_equal(progress.ends[STAGE_ENVIRONMENT], STAGE_UNKNOWN);
+}
+
 static void test_none(void **state)
 {
 	struct build_progress progress = build_progress_read(NULL, 0, 0);
@@ -151,9 +160,10 @@ static void test_hint_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole), cmocka_unit_test(test_patches),
-		cmocka_unit_test(test_none),  cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_hints), cmocka_unit_test(test_hint_texts),
+		cmocka_unit_test(test_whole),	   cmocka_unit_test(test_patches),
+		cmocka_unit_test(test_none),	   cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_hostile),	   cmocka_unit_test(test_hints),
+		cmocka_unit_test(test_hint_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,7 @@ static void test_all(void **state)
 				   "depends = third\n"
 				   "environment = A=1 2 = 3\n"
 				   "environment = B_2=\n"
+				   "leave_out = one two\n"
 				   "extra_outputs = zfs_config.h sub/file.txt\n"
 				   "# another\n"
 				   "[scratch]\n"
@@ -65,6 +66,8 @@ static void test_all(void **state)
 	assert_int_equal(settings.environment_count, 2);
 	assert_string_equal(settings.environment[0], "A=1 2 = 3");
 	assert_string_equal(settings.environment[1], "B_2=");
+	assert_int_equal(settings.left_out_count, 2);
+	assert_string_equal(settings.left_out[1], "two");
 	assert_int_equal(settings.extra_output_count, 2);
 	assert_string_equal(settings.extra_outputs[1], "sub/file.txt");
 	assert_int_equal(settings.scratch_bytes, UINT64_C(8) << 30);
@@ -118,6 +121,8 @@ static void test_refused(void **state)
 		{ "[build\nprofile = build\n", "line 1: neither" },
 		{ "[build]\ndepends = ../x\n", "'../x' is no name" },
 		{ "[build]\ndepends = demo\n", "demo cannot depend on itself" },
+		{ "[build]\nleave_out = a/b\n", "'a/b' is no name of a module" },
+		{ "[build]\nleave_out = demo.ko\n", "'demo.ko' is no name of a module" },
 		{ "[build]\nextra_outputs = ../x\n", "'../x' is no relative path" },
 		{ "[build]\nextra_outputs = /etc/passwd\n", "'/etc/passwd' is no relative path" },
 		{ "[build]\nextra_outputs = a/build.json\n", "a name that kmodbox uses" },

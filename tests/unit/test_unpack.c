@@ -408,7 +408,7 @@ static void test_modules_in_the_open(void **state)
 	static const char module[] = "module" SIGNATURE TRAILER;
 	char path[] = "/tmp/kmodbox-unpack-XXXXXX";
 	cleanup_close int tmp_fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_close int top_fd = -1, fd = -1;
+	cleanup_close int top_fd = -1;
 	cleanup_text struct text text = { 0 };
 	char bytes[4096];
 	size_t length = compress(ARCHIVE_FILTER_ZSTD, module, sizeof(module) - 1, bytes);
