@@ -72,8 +72,7 @@ static int suggest_leaving_out(const struct build *build, struct error **error)
 {
 	cleanup_free char *settings =
 		module_settings_path(&build->orchestrator->places, build->package->module);
-	cleanup_free char *hint =
-		settings ? build_hint_text(HINT_LEAVE_OUT, "", settings) : NULL;
+	cleanup_free char *hint = settings ? build_hint_text(HINT_LEAVE_OUT, "", settings) : NULL;
 	cleanup_free char *text = error_describe(*error);
 	int number = error_number(*error);
 

@@ -144,6 +144,7 @@ static int set_package(const struct build *build, struct build_view *view)
 static int set_fixed(const struct build *build, struct build_view *view)
 {
 	const struct module_settings *settings = build->settings;
+	bool dated = false;
 	int r = set(view, "PATH", PATH_OF_BUILDS);
 
 	r = r ? r : set(view, "LC_ALL", "C");
@@ -154,8 +155,10 @@ static int set_fixed(const struct build *build, struct build_view *view)
 		view->environment[view->environment_count] = strdup(settings->environment[i]);
 		r = view->environment[view->environment_count] ? 0 : -ENOMEM;
 		view->environment_count += r == 0;
+		dated = dated || string_starts_with(settings->environment[i], "SOURCE_DATE_EPOCH=");
 	}
-	return r;
+	/* As the times of the source's files. openafs puts the day it is built into its module. */
+	return r || dated ? r : set(view, "SOURCE_DATE_EPOCH", "1");
 }
 
 static int set_compiler(const struct kernel *kernel, struct build_view *view)

@@ -124,7 +124,7 @@ list_rest() {
 			-o -path '*/updates' -prune -o -printf '%y %m %p %l\n'
 		find state/keys -printf '%y %m %p %l\n'
 		find dkms state -maxdepth 2 ! -path 'dkms/demo*' ! -path 'state/approvals/*' \
-			! -path 'state/ledger/*' -printf '%y %m %p %l\n'
+			! -path 'state/ledger/*' ! -path 'state/cache/*' -printf '%y %m %p %l\n'
 		find modules state/keys -type f ! -name 'modules.[adsw]*' ! -name demo.ko -print0 |
 			sort -z | xargs -0 sha256sum
 	) | LC_ALL=C sort

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck disable=SC2001,SC2016 # what stands in single quotes is for other shells; sed works by line
 # Bad input, second part: what a dkms.conf, its patches and its scripts can be that no driver should
 # ship. What DKMS takes is taken, and the rest is refused in one line; what runs, runs in a sandbox
 # and reaches nothing. Each group has a good one beside it.

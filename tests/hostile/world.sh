@@ -71,7 +71,7 @@ changing_headers() {
 	waiting_build "/usr/src/${headers##*/}/Makefile" always
 	during_build "$headers/Makefile" --kernel-root "$root"
 	warnings=1
-	refused "headers that are upgraded all the time" 35 "demo/0.1" "$release" headers changing 'build again'
+	refused "headers that are upgraded all the time" 35 "demo 0.1" "$release" headers changing 'build again'
 	holds "headers that are upgraded all the time: two attempts" attempts 2
 	waiting_build "/usr/src/${headers##*/}/Makefile" once
 	try build "${demo[@]}" -k "$release" --kernel-root "$root"
@@ -95,7 +95,7 @@ changing_compiler() {
 	waiting_build "$tool" always
 	during_build "$copy" --kernel-root "$kernels/6.1"
 	warnings=1
-	refused "a compiler that is upgraded all the time" 35 "demo/0.1" compiler changing 'build again'
+	refused "a compiler that is upgraded all the time" 35 "demo 0.1" compiler changing 'build again'
 	umount "$tool"
 	rm "$copy"
 }
@@ -125,20 +125,20 @@ changing_source() {
 		problems=()
 		for i in 1 2 3 4 5 6; do
 			if [ $place = outside ]; then
-				"$watch" "$work/left" -- "$kmodbox" add "$moving" --force "${trees[@]}" >"$work/out" 2>"$work/err" && code=0 || code=$?
+				"$watch" "$work/left" -- "$kmodbox" add "$moving" --force "${demo[@]}" "${trees[@]}" >"$work/out" 2>"$work/err" && code=0 || code=$?
 			else
 				"$watch" "$work/left" -- "$kmodbox" add "${demo[@]}" --force "${trees[@]}" >"$work/out" 2>"$work/err" && code=0 || code=$?
 			fi
 			one_of '0|8|34' "$code" || problem "exit code $code"
 			[ "$code" -eq 0 ] || [ "$(complaint | wc -l)" -eq 1 ] || problem "stderr is not one line"
-			[ "$code" -eq 0 ] || complaint | grep -aE 'chang|while|other|differ' >/dev/null || problem "the message does not say why"
+			[ "$code" -eq 0 ] || complaint | grep -aE 'chang|while|at rest' >/dev/null || problem "the message does not say why"
 			[ ! -s "$work/left" ] || problem "$(cat "$work/left")"
 			[ ${#problems[@]} -eq 0 ] || break
 		done
 		conclude "a source that changes while it is read ($place of the source tree)"
 		stop $!
 		if [ $place = outside ]; then
-			try add "$moving" --force
+			try add "$moving" --force "${demo[@]}"
 		else
 			try add "${demo[@]}" --force
 		fi
@@ -191,14 +191,14 @@ future() {
 	new_build <<<'cp good.ko demo.ko'
 	must build "${demo[@]}" "${kernel[@]}"
 	serial=4102444800 # 2100
-	sed -i -E '$s/("?serial"?[=:] ?"?)[0-9]+/\1'$serial'/' "$world/state/audit.log"
+	sed -i "\$s/^[0-9]* [0-9]* /$serial $serial /" "$world/state/audit.log"
 	holds "a serial from the future: is there" grep -q "$serial" "$world/state/audit.log"
 	try build "${demo[@]}" "${kernel[@]}" --force
 	done_well "a serial from the future: the next is higher"
 	holds "a serial from the future: and in the record" \
 		grep -q $((serial + 1)) "$world/dkms/demo/0.1/$release/x86_64/build.json"
 	: >"$world/state/audit.log"
-	audited=$(stat -c %s "$world/state/audit.log")
+	audited=0
 	try build "${demo[@]}" "${kernel[@]}" --force
 	refused "a log of signatures that was emptied: no going back" '34|35' demo serial
 
@@ -212,7 +212,7 @@ future() {
 	done_well "a certificate of these times"
 	certificate 20400101000000Z 20490101000000Z >"$work/openssl" 2>&1
 	try build "${demo[@]}" "${kernel[@]}" --force
-	refused "a certificate of times to come" 33 module.crt 'not yet'
+	refused "a certificate of times to come" 33 module.crt 'not valid yet'
 	certificate 20010101000000Z 20020101000000Z >"$work/openssl" 2>&1
 	try build "${demo[@]}" "${kernel[@]}" --force
 	refused "a certificate of times gone" 33 module.crt expired

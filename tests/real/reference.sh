@@ -4,7 +4,8 @@
 # Usage: reference.sh KERNEL DRIVER[,NEEDED...] OUTPUT. The needed ones are built before. OUTPUT gets
 # `status`, `output`, `make.log` and *.ko of the first.
 #
-# One thing is set: KBUILD_BUILD_TIMESTAMP. It does not enter modules, but scripts/Makefile.btf takes
+# Two things are set. SOURCE_DATE_EPOCH, as kmodbox does: else openafs would differ from day to day, and
+# from host to host. KBUILD_BUILD_TIMESTAMP does not enter modules, but scripts/Makefile.btf takes
 # it as the wish for a reproducible build and leaves out `pahole -j`, which on 6.12 makes the order of
 # .BTF vary from run to run, so that not even dkms would match dkms. kmodbox builds without -j too.
 set -euo pipefail
@@ -21,7 +22,7 @@ kernel=$2 output=$4
 IFS=, read -ra names <<<"$3"
 
 release=$(kernel_release "$kernels/$kernel")
-export KBUILD_BUILD_TIMESTAMP=@1
+export KBUILD_BUILD_TIMESTAMP=@1 SOURCE_DATE_EPOCH=1
 status=0
 {
 	for ((i = ${#names[@]} - 1; i >= 0 && status == 0; i--)); do
