@@ -23,8 +23,10 @@ hardening := -fstack-protector-strong -fstack-clash-protection -fcf-protection -
 ifeq ($(SANITIZE),)
 optimise = -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(FORTIFY)
 else
-optimise = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+optimise = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined$(if $(FUZZ),$(comma)fuzzer-no-link) \
+	-fno-sanitize-recover=all
 endif
+comma = ,
 # _FORTIFY_SOURCE=3 needs GCC 12 or Clang 15.
 FORTIFY ?= $(if $(findstring clang,$(CC)),2,3)
 
@@ -117,6 +119,14 @@ $(BUILD)/lib/recipes/script.o: lib/recipes/evaluate.sh
 $(BUILD)/orchestrator/build_view.o: orchestrator/build.sh
 -include $(patsubst %.c,$(BUILD)/%.d,$(all_sources) $(unit_sources) $(tool_sources) $(linked_sources))
 
+# libFuzzer, so clang alone, in a build folder of their own.
+fuzz_sources := $(wildcard tests/fuzz/fuzz_*.c)
+fuzz_programs = $(patsubst tests/fuzz/%.c,$(BUILD)/bin/%,$(fuzz_sources))
+$(fuzz_programs): $(BUILD)/bin/%: $(BUILD)/tests/fuzz/%.o $(library)
+	@mkdir -p $(@D)
+	$(call command,LINK,$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(pkg_libs))
+-include $(patsubst %.c,$(BUILD)/%.d,$(fuzz_sources))
+
 # What needs packages, then programs. `test` is deps and the suites, in a make that sees the packages.
 .PHONY: deps kernels demo test test-unit test-hostile test-crash test-real bench check run-tests unit-programs
 export BUILD KERNELS_DIR
@@ -164,6 +174,14 @@ bench: deps
 check: all
 	$(suites) check
 
+.PHONY: fuzz fuzz-programs
+fuzz-programs: $(fuzz_programs)
+
+# FUZZ_SECONDS=60 each.
+fuzz:
+	+$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang SANITIZE=1 FUZZ=1 fuzz-programs
+	tests/fuzz/run.sh
+
 .PHONY: install uninstall clean distclean help
 systemddir = $(PREFIX)/lib
 mandir = $(PREFIX)/share/man
@@ -203,6 +221,7 @@ help:
 	@echo 'make test-unit    one suite alone; also test-hostile, test-crash, check'
 	@echo 'make test-real    thirty Debian drivers, compared byte for byte with what dkms builds'
 	@echo 'make bench        speed and memory, as ratios of paired runs'
+	@echo 'make fuzz         every parser of hostile bytes, FUZZ_SECONDS=60 each, by clang'
 	@echo 'make deps         packages to build and test with (apt; sudo where not root)'
 	@echo 'make kernels      kernel headers and drivers into $(KERNELS_DIR) and $(BUILD)/drivers'
 	@echo 'make install      DESTDIR=, PREFIX=$(PREFIX); make uninstall'

@@ -9,6 +9,7 @@
 
 #define LINE_MAXIMUM 512
 #define WALL_MILLISECONDS 120000
+#define OUTPUT_MAXIMUM (UINT64_C(1) << 20) /* all of it goes to the terminal */
 
 /* Its output, a line at a time. */
 struct output {
@@ -70,6 +71,7 @@ static int run(struct build *build, enum recipe_script script, struct sandbox_re
 	spec.argv = argv;
 	spec.directory = view.source_link;
 	spec.limits.wall_milliseconds = WALL_MILLISECONDS;
+	spec.limits.log_bytes = OUTPUT_MAXIMUM;
 	spec.report_maximum = 64;
 	spec.output = take_output;
 	spec.output_context = &output;

@@ -267,7 +267,7 @@ verb_arguments() {
 	[ "$1" = add ] || arguments+=("${kernel[@]}")
 }
 read_only_disks() {
-	local verb tree
+	local verb tree place
 	[ "$can_mount" = yes ] || return 0
 	for verb in add build install remove; do
 		for tree in "" dkms state; do
@@ -279,10 +279,20 @@ read_only_disks() {
 			audited=$(stat -c %s "$world/state/audit.log")
 			verb_arguments "$verb"
 			try "${arguments[@]}"
-			refused "a read-only ${tree:-world}: $verb" 35 'Read-only file system' "$world"
+			place=$world
+			[ "$tree" != state ] || place=state
+			if [ "$tree" = state ] && [ "$verb" = remove ]; then
+				# It goes in steps, and the approval is the last.
+				cp "$work/after" "$work/before"
+				place=approvals
+			fi
+			[ "$tree$verb" != stateadd ] || place=approvals
+			refused "a read-only ${tree:-world}: $verb" 35 'Read-only file system' "$place"
 			try status
 			done_well "a read-only ${tree:-world}: status"
 			unmount
+			try "${arguments[@]}"
+			done_well "a read-only ${tree:-world}: $verb, when it is writable again"
 		done
 	done
 }
