@@ -87,6 +87,8 @@ int accounts_choose(struct accounts *ret_accounts, struct error **error)
 		.depmod = RESERVED_FIRST + 2,
 		.build_slot = RESERVED_FIRST + 16,
 		.depmod_slot = RESERVED_FIRST + 17,
+		.own = RESERVED_FIRST + 3,
+		.own_slot = RESERVED_FIRST + 18,
 	};
 	return 0;
 }

@@ -163,9 +163,9 @@ static int evaluate(const struct framework *framework, const struct options *opt
 	if (r == 0)
 		r = helper_load_profile(PROFILE_BUILD, &profile, error);
 	if (r == 0 && accounts.separate)
-		r = slot_new(accounts.orchestrator, accounts.build_slot, &base.userns_fd, error);
+		r = slot_new(accounts.own, accounts.own_slot, &base.userns_fd, error);
 	if (r == 0 && accounts.separate)
-		r = accounts_become(&accounts, accounts.orchestrator, error);
+		r = accounts_become(&accounts, accounts.own, error);
 	base.seccomp = &profile.program;
 	if (r == 0)
 		r = run_bash(framework, options, &base, ret_answer, error);

@@ -21,6 +21,9 @@ struct accounts {
 	uid_t depmod;
 	uid_t build_slot;
 	uid_t depmod_slot;
+	/* For what root says and runs: no orchestrator, of no run, reaches into it. */
+	uid_t own;
+	uid_t own_slot;
 };
 
 /*

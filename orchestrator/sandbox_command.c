@@ -49,7 +49,7 @@ static char *find_command(const char *name)
 
 static int drop_root(const struct accounts *accounts, struct error **error)
 {
-	return accounts->separate ? accounts_become(accounts, accounts->orchestrator, error) : 0;
+	return accounts->separate ? accounts_become(accounts, accounts->own, error) : 0;
 }
 
 static int finish(const struct sandbox_result *result, const struct log *log)
@@ -152,7 +152,7 @@ int sandbox_command(const struct options *options, const struct log *log)
 	if (r == 0)
 		r = helper_load_profile(PROFILE_BUILD, &profile, &error);
 	if (r == 0 && accounts.separate)
-		r = slot_new(accounts.orchestrator, accounts.build_slot, &spec.userns_fd, &error);
+		r = slot_new(accounts.own, accounts.own_slot, &spec.userns_fd, &error);
 	if (r == 0 && accounts.separate && count > 0)
 		r = stage_all(options, spec.userns_fd, staged, &error);
 	if (r == 0)

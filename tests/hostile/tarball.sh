@@ -305,7 +305,7 @@ trap_checkouts() {
 	warnings=$(grep -ac '^kmodbox: warning: ' "$work/err" || true)
 	ends "git: a working tree and settings elsewhere" '0|9|31' checkout
 	new_checkout
-	find "$checkout/.git/objects" -type f -exec chmod u+w {} + -exec sh -c 'printf evil >"$1"' sh {} \;
+	find "$checkout/.git/objects" -type f -exec chmod u+w {} \; -exec sh -c 'printf evil >"$1"' sh {} \;
 	take_checkout
 	refused "git: damaged objects" 9 checkout
 	new_checkout

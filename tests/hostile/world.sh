@@ -298,7 +298,7 @@ read_only_disks() {
 }
 
 unreadable_sources() {
-	local other=$work/other part
+	local other=$work/other part place
 	for part in secret sub sub/deep .; do
 		new_source <<<"$basic_conf"$'\nMAKE="cp good.ko demo.ko"'
 		cp "$good" "$source/good.ko"
@@ -306,14 +306,16 @@ unreadable_sources() {
 		touch "$source/secret" "$source/sub/deep"
 		rm -rf "$other"
 		mv "$source" "$other"
-		chmod 0 "$other/$part"
+		place=$other
+		[ "$part" = . ] || place+=/$part
+		chmod 0 "$place"
 		try add "$other"
 		if [ "$can_become" = yes ]; then
 			ends "a source that only root can read, $part: of a directory" '0|2|4|8' "${other##*/}"
 		else
 			refused "a source that cannot be read, $part: of a directory" '2|4|8' "${other##*/}"
 		fi
-		chmod 755 "$other/$part"
+		chmod 755 "$place"
 	done
 	rm -rf "$other"
 	[ "$can_become" = yes ] || return 0

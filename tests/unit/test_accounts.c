@@ -56,7 +56,7 @@ static bool in_range(uid_t uid)
 static int separate_accounts(const struct place *place)
 {
 	struct accounts accounts;
-	uid_t uids[5];
+	uid_t uids[7];
 
 	(void)place;
 	if (!be_root_apart() || !empty_etc())
@@ -66,7 +66,8 @@ static int separate_accounts(const struct place *place)
 	expect(accounts.separate);
 	memcpy(uids,
 	       (uid_t[]){ accounts.orchestrator, accounts.signer, accounts.depmod,
-			  accounts.build_slot, accounts.depmod_slot },
+			  accounts.build_slot, accounts.depmod_slot, accounts.own,
+			  accounts.own_slot },
 	       sizeof(uids));
 	for (size_t i = 0; i < ARRAY_SIZE(uids); i++) {
 		expect(in_range(uids[i]));
