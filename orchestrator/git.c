@@ -24,10 +24,11 @@
  */
 static const char script[] =
 	"set -eu\n"
-	"commit=$(git rev-parse --verify 'HEAD^{commit}')\n"
+	"commit=$(git rev-parse --verify 'HEAD^{commit}' 3>&-)\n"
 	"git archive --format=tar --prefix=source/ \"$commit\" >&3\n"
-	"changed=$(git status --porcelain --untracked-files=no --ignore-submodules=all | wc -l)\n"
-	"modules=$(git ls-tree -r \"$commit\" | grep -c '^160000 ' || true)\n"
+	"changed=$(git -c core.fsmonitor=false status 3>&- --porcelain --untracked-files=no "
+	"--ignore-submodules=all | wc -l)\n"
+	"modules=$(git ls-tree -r \"$commit\" 3>&- | grep -c '^160000 ' || true)\n"
 	"echo \"kmodbox $commit $changed $modules\"\n";
 
 /* The checkout is somebody else's, which is why git is where it is. */

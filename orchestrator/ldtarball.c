@@ -66,6 +66,15 @@ static int check_added(const struct loading *loading, enum state state, struct e
 				    package->module, package->version);
 	if (state < STATE_ADDED)
 		return 0;
+	/* Nor are foreign modules signed as what was made of an approved source, but where named.
+	 */
+	if (loading->tarball.kind == TARBALL_BINARIES && !options->module)
+		return error_refuse(
+			error, EXIT_BAD_CONF, EPERM,
+			"it holds builds of %s/%s without the source they were made of; "
+			"they are signed only where they are named: ldtarball -m %s -v "
+			"%s FILE",
+			package->module, package->version, package->module, package->version);
 	if (options->force && !options->module)
 		return error_refuse(error, EXIT_BAD_CONF, EEXIST,
 				    "%s/%s is added already; an archive replaces it only where it "

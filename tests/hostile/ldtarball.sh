@@ -223,8 +223,11 @@ cp -a "$good" "$work/tree"
 tar -C "$work/tree" -czf "$work/b.dkms.tar.gz" .
 try ldtarball --force "$work/b.dkms.tar.gz" "${kernel[@]}"
 unchanged
-refused "stays also before builds alone" 8 "$built" '--force -m demo -v 0.1'
+refused "stays also before builds alone" 8 "$built" '-m demo -v 0.1'
 try ldtarball "$work/b.dkms.tar.gz" "${kernel[@]}"
+unchanged
+refused "builds alone, of a source that is approved, are named or stay out" 8 "$built" '-m demo -v 0.1'
+try ldtarball -m demo -v 0.1 "$work/b.dkms.tar.gz" "${kernel[@]}"
 unchanged
 grep -q 'that build stays' "$work/err" || problem "no warning"
 taken "builds alone do not replace a build" "$built"

@@ -198,7 +198,7 @@ same_code "ldtarball of another archive" load-other
 ours ldtarball "$out"/source-*
 same_code "ldtarball of dkms's archive of a source" load-source
 same "it is added then" "$module/$version: added" "$("$kmodbox" status "${trees[@]}")"
-ours ldtarball "$out"/binaries-* "${kernel[@]}"
+ours ldtarball -m "$module" -v "$version" "$out"/binaries-* "${kernel[@]}"
 same "dkms's binaries alone are loaded where the source is added" 0 "$code"
 same "they are built then" "$module/$version, $release, x86_64: built" \
 	"$("$kmodbox" status "${trees[@]}")"
