@@ -627,7 +627,7 @@ if [ "$kernel" != 6.1 ] || [ -d "$kernels/6.12" ]; then
 	other_release=$(kernel_release "$kernels/$other")
 	together added "$kernel" build "$other" build
 	for one in "$release" "$other_release"; do
-		"$kmodbox" status -m demo -v 0.1 "${trees[@]}" | grep -qxF "demo/0.1, $one, $(uname -m): built" ||
+		"$kmodbox" status -m demo -v 0.1 "${trees[@]}" | grep -xF "demo/0.1, $one, $(uname -m): built" >/dev/null ||
 			[ -n "$wrong" ] || bad "not built for $one" || true
 	done
 	rm -rf "${version_folder:?}/$other_release" "$world/state/ledger/demo/$other_release-$(uname -m)"
