@@ -112,50 +112,48 @@ static void tell_parts(const struct build *build)
 		log_info(build->orchestrator->log, "  beside make: %s", text.data);
 }
 
-/* Everything after make: sign, record, hand over. */
-static int deliver(struct build *build, struct error **error)
+static int publish(struct build *build, const struct signed_set *set, int record_fd,
+		   struct error **error)
 {
-	const struct orchestrator *orchestrator = build->orchestrator;
-	cleanup_signed_set struct signed_set set = SIGNED_SET_INITIAL;
 	cleanup(published_clear) struct published published = { 0 };
-	cleanup_close int record_fd = -1;
-	int r = sign(build, &set, error);
+	int r = published_fill(build, &published, error);
 
-	build_parts_end(&build->parts, PART_SIGN);
-	if (r == 0)
-		r = record_make(build, &set, &record_fd, error);
-	if (r == 0)
-		r = published_fill(build, &published, error);
 	if (r == 0)
 		r = build_log_seal(&build->log, error);
 	if (r == 0)
-		r = installer_client_publish(orchestrator, build->package, build->target, &set,
-					     build->log.fd, record_fd, published.list,
+		r = installer_client_publish(build->orchestrator, build->package, build->target,
+					     set, build->log.fd, record_fd, published.list,
 					     published.count, error);
+	return r;
+}
+
+/* What is signed is recorded and handed over. */
+static int deliver(struct build *build, const struct signed_set *set, struct error **error)
+{
+	const struct orchestrator *orchestrator = build->orchestrator;
+	cleanup_close int record_fd = -1;
+	int r = record_make(build, set, &record_fd, error);
+
+	if (r == 0)
+		r = publish(build, set, record_fd, error);
 	build_parts_end(&build->parts, PART_PUBLISH);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < set.count; i++)
-		log_info(orchestrator->log, "  %s: %s, signed (%s)", set.files[i].result.name,
-			 set.files[i].result.verdict.checker.text, set.ticket.hash);
+	for (size_t i = 0; i < set->count; i++)
+		log_info(orchestrator->log, "  %s: %s, signed (%s)", set->files[i].result.name,
+			 set->files[i].result.verdict.checker.text, set->ticket.hash);
 	tell_parts(build);
 	return 0;
 }
 
-/* Until all that is left is to sign. ret_changed: headers or toolchain were not the same before and
- * after. */
-static int make(struct build *build, bool *ret_changed, struct error **error)
+/* Until all that is left is to hand over. */
+static int make(struct build *build, struct signed_set *set, struct error **error)
 {
-	int r = inputs_begin(build->target->kernel, build->toolchain, build->orchestrator->cache_fd,
-			     &build->inputs, error);
+	int r = build_step_run(build, error);
 
-	build_parts_end(&build->parts, PART_FINGERPRINT);
-	if (r == 0)
-		r = build_step_run(build, error);
 	build_parts_start(&build->parts);
 	/* Looks while we go on. */
-	if (r == 0)
-		r = inputs_end(build->inputs, error);
+	inputs_end(build->inputs);
 	if (r == 0)
 		r = build_step_collect(build, error);
 	build_parts_end(&build->parts, PART_COLLECT);
@@ -163,19 +161,36 @@ static int make(struct build *build, bool *ret_changed, struct error **error)
 		r = build_step_strip(build, error);
 	build_parts_end(&build->parts, PART_STRIP);
 	if (r == 0)
-		r = inputs_changed(build->inputs, ret_changed, error);
-	build_parts_end(&build->parts, PART_STAMP);
+		r = sign(build, set, error);
+	build_parts_end(&build->parts, PART_SIGN);
 	return r;
 }
 
-/* One attempt. */
+/* One attempt. ret_changed: headers or toolchain were not the same before and after, so whatever
+ * came of it says nothing, a failure neither. */
 static int attempt(struct build *build, bool *ret_changed, struct error **error)
 {
-	int r;
+	cleanup_signed_set struct signed_set set = SIGNED_SET_INITIAL;
+	int r, looked;
 
 	build_parts_start(&build->parts);
-	r = make(build, ret_changed, error);
-	return r < 0 || *ret_changed ? r : deliver(build, error);
+	r = inputs_begin(build->target->kernel, build->toolchain, build->orchestrator->cache_fd,
+			 &build->inputs, error);
+	build_parts_end(&build->parts, PART_FINGERPRINT);
+	if (r < 0)
+		return r;
+	r = make(build, &set, error);
+	if (r < 0 && error_code(*error) == EXIT_INTERRUPTED)
+		return r;
+	looked = inputs_changed(build->inputs, ret_changed, r < 0 ? NULL : error);
+	build_parts_end(&build->parts, PART_STAMP);
+	if (*ret_changed) {
+		*error = error_free(*error);
+		return 0;
+	}
+	if (r < 0 || looked < 0)
+		return r < 0 ? r : looked;
+	return deliver(build, &set, error);
 }
 
 /*
@@ -248,25 +263,25 @@ static int build_once(const struct build *planned, bool *ret_changed, struct err
 /* Again where headers or compiler were upgraded under it. */
 static int build_until_settled(const struct build *planned, struct error **error)
 {
-	bool changed = true;
-	int r = 0;
+	const struct package *package = planned->package;
+	const char *release = planned->target->release;
 
-	for (int tries = 0; r == 0 && changed; tries++) {
-		if (tries > HEADER_CHANGES)
-			return error_refuse(error, EXIT_INFRASTRUCTURE, EAGAIN,
-					    "build of %s %s for %s given up: the kernel's headers "
-					    "or the compiler keep changing during it; wait for the "
-					    "upgrade to end and build again",
-					    planned->package->module, planned->package->version,
-					    planned->target->release);
-		if (tries > 0)
+	for (int tries = 0; tries <= HEADER_CHANGES; tries++) {
+		bool changed = false;
+		int r = build_once(planned, &changed, error);
+
+		if (r < 0 || !changed)
+			return r;
+		if (tries < HEADER_CHANGES)
 			log_warning(planned->orchestrator->log,
 				    "the headers of %s, or the compiler, changed during the build, "
 				    "which starts again",
-				    planned->target->release);
-		r = build_once(planned, &changed, error);
+				    release);
 	}
-	return r;
+	return error_refuse(error, EXIT_INFRASTRUCTURE, EAGAIN,
+			    "build of %s %s for %s given up: the kernel's headers or the compiler "
+			    "keep changing during it; wait for the upgrade to end and build again",
+			    package->module, package->version, release);
 }
 
 /* Once a run, not for each kernel. */

@@ -221,18 +221,17 @@ static _Noreturn void look_again(const struct inputs *inputs, int report_fd)
 	_exit(0);
 }
 
-int inputs_end(struct inputs *inputs, struct error **error)
+void inputs_end(struct inputs *inputs)
 {
 	int report[2];
 
 	if (pipe2(report, O_CLOEXEC) < 0)
-		return error_set_errno(error, errno, "pipe");
+		return;
 	inputs->child = fork();
 	if (inputs->child == 0)
 		look_again(inputs, report[1]);
 	(void)close_fd(report[1]);
 	inputs->report_fd = report[0];
-	return inputs->child < 0 ? error_set_errno(error, errno, "fork") : 0;
 }
 
 /* The child's word; it is ours, of one size, and comes in one piece or not at all. */
@@ -268,7 +267,7 @@ static void remember(const struct inputs *inputs, time_t newest)
 int inputs_changed(struct inputs *inputs, bool *ret_changed, struct error **error)
 {
 	struct look look;
-	int r = read_look(inputs, &look);
+	int r = inputs->child > 0 ? read_look(inputs, &look) : -EAGAIN;
 
 	if (r < 0)
 		return error_set_errno(error, -r, "cannot look at the headers of kernel %s again",

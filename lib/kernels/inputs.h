@@ -22,9 +22,9 @@ int inputs_begin(const struct kernel *kernel, const struct toolchain *toolchain,
 		 struct inputs **ret_inputs, struct error **error) must_check;
 /*
  * After it: begins to look at everything again, in a process of its own, and says later if anything
- * is not what it was before. What did not change is then remembered.
+ * is not what it was before, or that it could not look. What did not change is then remembered.
  */
-int inputs_end(struct inputs *inputs, struct error **error) must_check;
+void inputs_end(struct inputs *inputs);
 int inputs_changed(struct inputs *inputs, bool *ret_changed, struct error **error) must_check;
 const struct digest *inputs_headers(const struct inputs *inputs);
 const struct digest *inputs_tool(const struct inputs *inputs, size_t index); /* as in toolchain */

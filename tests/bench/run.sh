@@ -67,7 +67,7 @@ build_driver() {
 }
 
 # Ten small drivers, one after the other, by dkms and by kmodbox; then what a build of kmodbox costs
-# beside the sandboxed make itself, part by part, from the builds' own records.
+# beside the sandboxed make itself, part by part, as --verbose says.
 small=acpi-call,adv-17v35x,bbswitch,dpdk-kmods,langford,lime-forensics,nat-rtsp,tp-smapi,v4l2loopback,vpoll
 
 build_small() {
@@ -81,23 +81,23 @@ build_small() {
 		"$kmodbox" add -m "$module" -v "$version" -q "${trees[@]}"
 		dkms add -m "$module" -v "$version" >/dev/null
 		dkms+=("dkms build -m $module -v $version -k $release -a x86_64 >/dev/null")
-		ours+=("'$kmodbox' build -q -m $module -v $version -k $release --kernel-root '$kernels/6.1' $(printf "'%s' " "${trees[@]}")")
+		ours+=("'$kmodbox' build --verbose -m $module -v $version -k $release --kernel-root '$kernels/6.1' $(printf "'%s' " "${trees[@]}") >>'$bench/said'")
 		unbuild+=("'$kmodbox' unbuild -q -m $module -v $version -k $release $(printf "'%s' " "${trees[@]}") 2>/dev/null || :")
 	done
 	compare "$ten" "dkms, ten drivers" "$(prepare small-dkms "rm -rf /var/lib/dkms/*/*/$release")" \
 		"$(prepare build-dkms "${dkms[@]}")" \
 		--- "kmodbox, ten drivers" "$(prepare small-ours "${unbuild[@]}")" "$(prepare build-ours "${ours[@]}")"
-	parts "$bench"/dkms/*/*/"$release"/x86_64/build.json
+	parts "$bench/said"
 }
 
-# parts BUILD.JSON...: milliseconds, the median over these builds.
+# parts FILE: milliseconds, the median over the builds that said so.
 parts() {
 	local part names values sum=0 value
 	say ""
-	say "beside the sandboxed make, milliseconds per build, medians of ${#} builds"
-	mapfile -t names < <(sed -nE '/"parts": \{/,/\}/ s/^ *"([a-z_]+)": [0-9]+,?$/\1/p' "$1")
+	say "beside the sandboxed make, milliseconds per build, medians of $(grep -c '^ *beside make: ' "$1") builds"
+	mapfile -t names < <(grep -m1 '^ *beside make: ' "$1" | sed 's/^ *beside make: //; s/, /\n/g' | sed -E 's/ [0-9]+ ms$//')
 	for part in "${names[@]}"; do
-		mapfile -t values < <(sed -nE '/"parts": \{/,/\}/ s/^ *"'"$part"'": ([0-9]+),?$/\1/p' "$@" | sort -n)
+		mapfile -t values < <(sed -nE "s/^ *beside make: (.*, )?$part ([0-9]+) ms.*/\2/p" "$1" | sort -n)
 		value=${values[$((${#values[@]} / 2))]}
 		printf '  %-14s %s\n' "$part" "$value"
 		sum=$((sum + value))

@@ -18,8 +18,8 @@ stop() {
 
 # --- What changes while it is used ------------------------------------------------------------------
 
-# A build that waits until a file is no more what it was when it looked first. once: only as long as
-# that is of our days.
+# A build that waits until a file is no more what it was when it looked first, and then ends well, or
+# as said. once: it waits only as long as that is of our days.
 waiting_build() {
 	new_build <<-END
 		date=\$(stat -c %Y $1)
@@ -32,7 +32,7 @@ waiting_build() {
 			[ "\$(stat -c %Y $1)" = "\$date" ] || break
 			sleep 0.01
 		done
-		cp good.ko demo.ko
+		${3:-cp good.ko demo.ko}
 	END
 }
 # With --verbose the lines of a build come at once: at each "waiting" the file changes.
@@ -68,7 +68,13 @@ changing_headers() {
 	warned "headers that are upgraded during a build: it starts again" "$release" 'starts again'
 	holds "headers that are upgraded during a build: once" attempts 1
 	touch "$headers/Makefile"
+	waiting_build "/usr/src/${headers##*/}/Makefile" once "exit 3"
+	during_build "$headers/Makefile" --kernel-root "$root"
+	warned "headers whose upgrade makes a build fail: it starts again" "$release" 'starts again'
+	holds "headers whose upgrade makes a build fail: once" attempts 1
+	touch "$headers/Makefile"
 	waiting_build "/usr/src/${headers##*/}/Makefile" always
+	audited=$(stat -c %s "$world/state/audit.log")
 	during_build "$headers/Makefile" --kernel-root "$root"
 	warnings=1
 	refused "headers that are upgraded all the time" 35 "demo 0.1" "$release" headers changing 'build again'
@@ -93,6 +99,7 @@ changing_compiler() {
 	warned "a compiler that is upgraded during a build: it starts again" "$release" compiler 'starts again'
 	touch "$copy"
 	waiting_build "$tool" always
+	audited=$(stat -c %s "$world/state/audit.log")
 	during_build "$copy" --kernel-root "$kernels/6.1"
 	warnings=1
 	refused "a compiler that is upgraded all the time" 35 "demo 0.1" compiler changing 'build again'

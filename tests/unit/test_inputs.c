@@ -100,7 +100,7 @@ static bool changed(const struct place *place, void (*meanwhile)(const struct pl
 		inputs_begin(&place->kernel, &place->toolchain, place->cache_fd, &inputs, NULL), 0);
 	if (meanwhile)
 		meanwhile(place);
-	assert_int_equal(inputs_end(inputs, NULL), 0);
+	inputs_end(inputs);
 	assert_int_equal(inputs_changed(inputs, &result, NULL), 0);
 	*ret_headers = *inputs_headers(inputs);
 	*ret_tool = *inputs_tool(inputs, 0);
