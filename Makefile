@@ -62,7 +62,7 @@ profile_files := $(patsubst profiles/%,$(BUILD)/bin/profiles/%,$(wildcard profil
 unit_sources := $(wildcard tests/unit/test_*.c)
 unit_programs = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
 # Single-file programs that suites use: attackers, measuring tools.
-tool_sources := $(wildcard tests/hostile/*.c tests/crash/*.c tests/bench/*.c)
+tool_sources := $(wildcard tests/hostile/*.c tests/hosts/*.c tests/crash/*.c tests/bench/*.c)
 tool_programs = $(patsubst %.c,$(BUILD)/%,$(tool_sources))
 
 .DELETE_ON_ERROR:
@@ -110,11 +110,24 @@ $(tool_programs): %: %.o
 	$(call command,LINK,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<)
 
 # Those that need our library too.
-linked_sources := $(wildcard tests/recipes/*.c)
+linked_sources := $(wildcard tests/recipes/*.c tests/hostile/layers/*.c)
 linked_programs = $(patsubst %.c,$(BUILD)/%,$(linked_sources))
+# What peel puts between the library and its walls.
+peeled = sys_landlock_abi sys_clone3 cap_set_proc cap_compare prctl open fsconfig faccessat mounts_clone \
+	mounts_seal statvfs close_range
+$(BUILD)/tests/hostile/layers/peel: private LDFLAGS += $(addprefix -Wl$(comma)--wrap=,$(peeled))
 $(linked_programs): %: %.o $(library)
 	$(call command,LINK,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(pkg_libs))
 
+# The names of system calls by number, of the architecture that is compiled for.
+$(BUILD)/sandbox/syscall_names.inc: $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '#include <sys/syscall.h>' | $(CC) -dM -E -x c - | \
+		sed -n 's/^#define __NR_\([a-z0-9_]*\) .*/[__NR_\1] = "\1",/p' | sort >$@
+$(BUILD)/sandbox/call_words.o: $(BUILD)/sandbox/syscall_names.inc
+$(BUILD)/sandbox/call_words.o: private CPPFLAGS += -I$(BUILD)
+
+$(BUILD)/sandbox/remedy.o: private CPPFLAGS += -DKMODBOX_SHAREDIR='"$(sharedir)"'
 $(BUILD)/lib/recipes/script.o: lib/recipes/evaluate.sh
 $(BUILD)/orchestrator/build_view.o: orchestrator/build.sh
 -include $(patsubst %.c,$(BUILD)/%.d,$(all_sources) $(unit_sources) $(tool_sources) $(linked_sources))
@@ -128,7 +141,7 @@ $(fuzz_programs): $(BUILD)/bin/%: $(BUILD)/tests/fuzz/%.o $(library)
 -include $(patsubst %.c,$(BUILD)/%.d,$(fuzz_sources))
 
 # What needs packages, then programs. `test` is deps and the suites, in a make that sees the packages.
-.PHONY: deps kernels demo test test-unit test-hostile test-crash test-real bench check run-tests unit-programs
+.PHONY: deps kernels demo test test-unit test-hostile test-hosts test-crash test-real bench check run-tests unit-programs
 export BUILD KERNELS_DIR
 again = +$(MAKE) --no-print-directory
 suites = tests/lib/run-suites.sh
@@ -150,13 +163,20 @@ unit-programs: $(unit_programs)
 
 run-tests: all $(unit_programs) $(tool_programs) $(linked_programs)
 	@$(MAKE) --no-print-directory kernels || echo "tests that need kernel headers will be skipped"
-	KMODBOX_CRASH_COUNT=$${KMODBOX_CRASH_COUNT:-10} $(suites) check unit recipes corpus parity hostile crash demo
+	KMODBOX_CRASH_COUNT=$${KMODBOX_CRASH_COUNT:-10} $(suites) check unit recipes corpus parity hostile hosts crash demo
 
 test-unit: all $(unit_programs)
 	$(suites) unit
 
-test-hostile: all kernels $(tool_programs)
+test-hostile: all kernels $(tool_programs) $(linked_programs)
 	$(suites) hostile
+
+.PHONY: compare-sandboxes
+compare-sandboxes: all $(tool_programs)
+	tests/hostile/compare.sh
+
+test-hosts: all $(tool_programs)
+	$(suites) hosts
 
 test-crash: all kernels $(tool_programs)
 	$(suites) crash
@@ -187,7 +207,8 @@ systemddir = $(PREFIX)/lib
 mandir = $(PREFIX)/share/man
 install: all
 	install -d $(addprefix $(DESTDIR),$(bindir) $(libexecdir) $(profiledir) \
-		$(systemddir)/sysusers.d $(systemddir)/tmpfiles.d)
+		$(systemddir)/sysusers.d $(systemddir)/tmpfiles.d $(sharedir)/apparmor \
+		$(sharedir)/containers)
 	install -m 0755 $(BUILD)/bin/kmodbox $(DESTDIR)$(bindir)/
 	install -m 0755 $(filter-out %/kmodbox,$(program_files)) $(DESTDIR)$(libexecdir)/
 	install -m 0644 $(wildcard profiles/*) $(DESTDIR)$(profiledir)/
@@ -196,6 +217,8 @@ install: all
 	scdoc <docs/kmodbox-modules.d.5.scd >$(DESTDIR)$(mandir)/man5/kmodbox-modules.d.5
 	scdoc <docs/kmodbox.8.scd >$(DESTDIR)$(mandir)/man8/kmodbox.8
 	install -m 0644 packaging/sysusers.d/kmodbox.conf $(DESTDIR)$(systemddir)/sysusers.d/
+	install -m 0644 packaging/apparmor/kmodbox $(DESTDIR)$(sharedir)/apparmor/
+	install -m 0644 packaging/containers/seccomp-rule.json $(DESTDIR)$(sharedir)/containers/
 	install -m 0644 packaging/tmpfiles.d/kmodbox.conf $(DESTDIR)$(systemddir)/tmpfiles.d/
 
 # State below /var/lib stays: it says what is installed in the kernels' module trees.
@@ -218,10 +241,11 @@ help:
 	@echo 'make              build everything into $(BUILD)/bin'
 	@echo 'make demo         a hello-world module through the whole of kmodbox, below $(BUILD)/demo'
 	@echo 'make test         get what is needed, build, run the suites'
-	@echo 'make test-unit    one suite alone; also test-hostile, test-crash, check'
+	@echo 'make test-unit    one suite alone; also test-hostile, test-hosts, test-crash, check'
 	@echo 'make test-real    thirty Debian drivers, compared byte for byte with what dkms builds'
 	@echo 'make bench        speed and memory, as ratios of paired runs'
 	@echo 'make fuzz         every parser of hostile bytes, FUZZ_SECONDS=60 each, by clang'
+	@echo 'make compare-sandboxes  what other sandboxes let through, into docs/sandbox-comparison.md'
 	@echo 'make deps         packages to build and test with (apt; sudo where not root)'
 	@echo 'make kernels      kernel headers and drivers into $(KERNELS_DIR) and $(BUILD)/drivers'
 	@echo 'make install      DESTDIR=, PREFIX=$(PREFIX); make uninstall'

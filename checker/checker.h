@@ -14,7 +14,6 @@
 #include "lib/base/error.h"
 #include "lib/base/text.h"
 
-#define CHECKER_MODULE_MAXIMUM (UINT64_C(256) << 20)
 #define CHECKER_SYMVERS_MAXIMUM (UINT64_C(64) << 20)
 #define CHECKER_EXPORTS_MAXIMUM (1u << 20)
 #define CHECKER_MILLISECONDS 60000

@@ -11,6 +11,7 @@
 #include "checker/checker.h"
 #include "checker/decompress.h"
 #include "checker/jail.h"
+#include "lib/artifacts/build_files.h"
 #include "lib/base/memfd.h"
 
 struct input {
@@ -37,8 +38,8 @@ static int map_input(struct input *input, struct error **error)
 	memfd_unmap(facts, size);
 	input->facts.vermagic[sizeof(input->facts.vermagic) - 1] = '\0';
 	input->facts.module_name[sizeof(input->facts.module_name) - 1] = '\0';
-	r = memfd_map(CHECKER_MODULE_FD, CHECKER_MODULE_MAXIMUM, &input->module,
-		      &input->module_size, error);
+	r = memfd_map(CHECKER_MODULE_FD, BUILD_MODULE_MAXIMUM, &input->module, &input->module_size,
+		      error);
 	if (r < 0)
 		return r;
 	return memfd_map(CHECKER_SYMVERS_FD, CHECKER_SYMVERS_MAXIMUM, &input->symvers,

@@ -12,6 +12,7 @@
 #include <zstd.h>
 
 #include "checker/checker.h"
+#include "lib/artifacts/build_files.h"
 
 #define XZ_MEMORY (UINT64_C(160) << 20) /* a dictionary of 128 MiB; ours have 1 MiB */
 
@@ -82,11 +83,11 @@ int decompress(const uint8_t *bytes, size_t size, const uint8_t **ret_bytes, siz
 		*ret_size = size;
 		return 0;
 	}
-	out = malloc(CHECKER_MODULE_MAXIMUM);
+	out = malloc(BUILD_MODULE_MAXIMUM);
 	if (!out)
 		return -ENOMEM;
-	if (size > CHECKER_MODULE_MAXIMUM ||
-	    !decoder->run(bytes, size, out, CHECKER_MODULE_MAXIMUM, &length))
+	if (size > BUILD_MODULE_MAXIMUM ||
+	    !decoder->run(bytes, size, out, BUILD_MODULE_MAXIMUM, &length))
 		return -EBADMSG;
 	*ret_bytes = TAKE_PTR(out);
 	*ret_size = length;

@@ -14,7 +14,7 @@
 
 /*
  * 0: *ret_bytes is the module: new memory, or bytes itself where that is not compressed. -EBADMSG:
- * damaged, larger than CHECKER_MODULE_MAXIMUM, or with something behind its end. -ENOMEM.
+ * damaged, larger than BUILD_MODULE_MAXIMUM, or with something behind its end. -ENOMEM.
  */
 int decompress(const uint8_t *bytes, size_t size, const uint8_t **ret_bytes,
 	       size_t *ret_size) must_check;

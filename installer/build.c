@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "installer/installer.h"
 #include "lib/base/files.h"
@@ -33,13 +34,18 @@ static int check_serial(const struct installer *installer, struct error **error)
 	if (r < 0)
 		return error_refuse(error, EXIT_INSTALL_REFUSED, -r,
 				    "the ledger's entry %s is unusable; restore it", path);
-	if (ticket->serial <= last)
-		return error_refuse(error, EXIT_INSTALL_REFUSED, ESTALE,
-				    "%s/%s: replay of an old ticket (serial %llu, %llu was taken "
-				    "already); build the module again",
-				    ticket->module, ticket->version,
-				    (unsigned long long)ticket->serial, (unsigned long long)last);
-	return 0;
+	if (ticket->serial > last)
+		return 0;
+	/* A new serial is above all in the audit log, and at least the time (signer/audit.c). */
+	return error_refuse(error, EXIT_INSTALL_REFUSED, ESTALE,
+			    "%s/%s: its ticket is not new (serial %llu, %llu was taken already)%s; "
+			    "build the module again",
+			    ticket->module, ticket->version, (unsigned long long)ticket->serial,
+			    (unsigned long long)last,
+			    last < (uint64_t)time(NULL)
+				    ? ""
+				    : ", or the clock went back and audit.log is lost: set the "
+				      "clock right or restore audit.log");
 }
 
 static int check_ticket(struct installer *installer, struct error **error)
@@ -189,7 +195,9 @@ int build_publish_data(struct installer *installer, struct message *message, str
 
 	memcpy(&file, message->payload, sizeof(file));
 	good = MESSAGE_STRING_IS_VALID(file.name) &&
-	       name_is_safe(string_starts_with(name, ".dep_") ? name + strlen(".dep_") : name) &&
+	       name_is_safe(string_starts_with(name, BUILD_DEPENDENCY_MARK)
+				    ? name + strlen(BUILD_DEPENDENCY_MARK)
+				    : name) &&
 	       installer->data_count++ < INSTALLER_DATA_FILES;
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
 		good = good && !string_equal(name, taken[i]);

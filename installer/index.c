@@ -76,8 +76,7 @@ static int fetch(struct installer *installer, struct transaction *transaction, c
 	if (!known)
 		return error_set(error, EBADMSG, "depmod made a file that is no module index");
 	r = memfd_require_sealed(reply.fds[0], DEPMOD_FILE_MAXIMUM, &size, error);
-	if (r == 0)
-		r = path_join(path, error, "%s/%s", kernel, file.name);
+	(void)snprintf(path, sizeof(path), "%s/%s", kernel, file.name);
 	if (r == 0 && transaction_has(transaction, OPERATION_PUT, TREE_INSTALL, path))
 		r = error_set(error, EBADMSG, "depmod made %s twice", file.name);
 	return r < 0 ? r
@@ -106,22 +105,19 @@ static int run_depmod(struct installer *installer, struct transaction *transacti
 		return error_set(error, EBADMSG, "depmod made too many files");
 	for (uint32_t i = 0; r == 0 && i < done.count; i++)
 		r = fetch(installer, transaction, kernel, i, error);
-	if (r == 0)
-		r = path_join(path, error, "%s/modules.dep", kernel);
+	(void)snprintf(path, sizeof(path), "%s/modules.dep", kernel);
 	if (r == 0 && !transaction_has(transaction, OPERATION_PUT, TREE_INSTALL, path))
 		r = error_set(error, EBADMSG, "depmod made no modules.dep");
 	return r;
 }
 
-int index_stage(struct installer *installer, struct transaction *transaction, bool *ret_made,
-		struct error **error)
+int index_stage(struct installer *installer, struct transaction *transaction, struct error **error)
 {
 	const struct installer_target *target = &installer->target;
 	char path[PATH_LENGTH];
-	int r = path_join(path, error, "%s/modules.dep", target->kernel);
+	int r;
 
-	if (r < 0)
-		return r;
+	(void)snprintf(path, sizeof(path), "%s/modules.dep", target->kernel);
 	if (target->skip_depmod || transaction->stage_fds[TREE_INSTALL] < 0 ||
 	    !installer_exists(installer, TREE_INSTALL, path))
 		return 0;
@@ -129,10 +125,9 @@ int index_stage(struct installer *installer, struct transaction *transaction, bo
 	if (r < 0)
 		return r;
 	r = run_depmod(installer, transaction, target->kernel, error);
-	if (r == 0) {
-		*ret_made = true;
+	installer->installed.depmod = r == 0;
+	if (r == 0)
 		return 0;
-	}
 	(void)error_context(error, "the module index of %s cannot be made, nothing was changed",
 			    target->kernel);
 	if (error_code(*error) != EXIT_INFRASTRUCTURE)

@@ -33,10 +33,24 @@ int path_join(char ret_path[PATH_LENGTH], struct error **error, const char *form
 	return 0;
 }
 
+/* No safe name has a blank or a slash: an entry cannot be part of another, nor reach over two. */
+bool installer_is_named(const struct installer *installer, const char *version)
+{
+	char entry[2 * TICKET_NAME + 4];
+
+	(void)snprintf(entry, sizeof(entry), " %s/%s ", installer->target.module, version);
+	return installer->only_packages && strstr(installer->only_packages, entry);
+}
+
+bool installer_is_reserved(const char *name)
+{
+	return string_equal(name, "source") || string_equal(name, "build") ||
+	       string_equal(name, "tarball");
+}
+
 int installer_check_target(const struct installer *installer, bool kernel, struct error **error)
 {
 	const struct installer_target *target = &installer->target;
-	static const char *const reserved[] = { "source", "build", "tarball" };
 	char listed[TICKET_NAME + 2];
 	bool good = MESSAGE_STRING_IS_VALID(target->module) && name_is_safe(target->module) &&
 		    MESSAGE_STRING_IS_VALID(target->version) && name_is_safe(target->version) &&
@@ -45,19 +59,17 @@ int installer_check_target(const struct installer *installer, bool kernel, struc
 
 	if (kernel)
 		good = good && MESSAGE_STRING_IS_VALID(target->kernel) &&
-		       name_is_safe(target->kernel) &&
+		       name_is_safe(target->kernel) && !installer_is_reserved(target->kernel) &&
 		       MESSAGE_STRING_IS_VALID(target->architecture) &&
 		       name_is_safe(target->architecture);
-	for (size_t i = 0; kernel && good && i < ARRAY_SIZE(reserved); i++)
-		good = !string_equal(target->kernel, reserved[i]);
 	if (!good)
 		return error_refuse(error, EXIT_INSTALL_REFUSED, EINVAL,
 				    "the name of a module, version, kernel or architecture cannot "
 				    "be accepted; letters, digits and _.+~:- can");
 	(void)snprintf(listed, sizeof(listed), "/%s/", kernel ? target->kernel : "");
 	if ((kernel && installer->only_kernels && !strstr(installer->only_kernels, listed)) ||
-	    (installer->only_module && !string_equal(target->module, installer->only_module)) ||
-	    (installer->only_version && !string_equal(target->version, installer->only_version)) ||
+	    (installer->only_packages && !installer_is_named(installer, target->version) &&
+	     !installer_is_named(installer, "")) ||
 	    (target->force && !installer->may_force))
 		return error_refuse(error, EXIT_INSTALL_REFUSED, EPERM,
 				    "%s/%s: this was not asked for on the command line",
@@ -90,12 +102,11 @@ int installer_put_alone(struct installer *installer, const char *directory, cons
 {
 	const struct installer_target *target = &installer->target;
 	cleanup_transaction struct transaction *transaction = NULL;
-	char path[PATH_LENGTH];
+	char path[INSTALLER_PATH];
 	int r = installer_require_added(installer, error);
 
-	if (r == 0)
-		r = path_join(path, error, "%s/%s/%s/%s", target->module, target->version,
-			      directory, name);
+	(void)snprintf(path, sizeof(path), "%s/%s/%s/%s", target->module, target->version,
+		       directory, name);
 	if (r == 0)
 		r = transaction_begin(&installer->trees, &transaction, error);
 	if (r == 0)
@@ -129,8 +140,7 @@ int module_open(int directory_fd, const char *path, int *ret_fd, struct digest *
 {
 	cleanup_close int fd = -1;
 	uint64_t size;
-	int r = open_regular_beneath(directory_fd, path, INSTALLER_MODULE_MAXIMUM, &fd, &size,
-				     error);
+	int r = open_regular_beneath(directory_fd, path, BUILD_MODULE_MAXIMUM, &fd, &size, error);
 
 	if (r == 0 && ret_digest)
 		r = digest_file(fd, ret_digest, error);
@@ -142,25 +152,22 @@ int module_open(int directory_fd, const char *path, int *ret_fd, struct digest *
 void installer_active(const struct installer *installer, char ret_version[TICKET_NAME])
 {
 	const struct installer_target *target = &installer->target;
-	char path[INSTALLER_PATH], link[INSTALLER_PATH], expected[INSTALLER_PATH];
+	char path[INSTALLER_PATH], link[INSTALLER_PATH], suffix[INSTALLER_PATH];
 	ssize_t length;
-	size_t end;
 
 	*ret_version = '\0';
+	(void)snprintf(suffix, sizeof(suffix), "/%s/%s", target->kernel, target->architecture);
 	(void)snprintf(path, sizeof(path), "%s/kernel-%s-%s", target->module, target->kernel,
 		       target->architecture);
 	length = readlinkat(installer->trees.fds[TREE_DKMS], path, link, sizeof(link) - 1);
 	if (length <= 0)
 		return;
 	link[length] = '\0';
-	end = strcspn(link, "/");
-	(void)snprintf(expected, sizeof(expected), "%.*s/%s/%s", (int)end, link, target->kernel,
-		       target->architecture);
-	if (!string_equal(link, expected) || end >= TICKET_NAME)
+	if (!string_ends_with(link, suffix))
 		return;
-	link[end] = '\0';
-	if (name_is_safe(link))
-		memcpy(ret_version, link, end + 1);
+	link[(size_t)length - strlen(suffix)] = '\0';
+	if (name_is_safe(link)) /* one name, of less than TICKET_NAME bytes */
+		memcpy(ret_version, link, strlen(link) + 1);
 }
 
 int installer_verify(const struct installer *installer, const void *bytes, size_t size,

@@ -9,9 +9,9 @@
 #include "installer/installer_protocol.h"
 #include "installer/transaction.h"
 #include "lib/artifacts/approval.h"
+#include "lib/artifacts/build_files.h"
 #include "lib/artifacts/exit_code.h"
 
-#define INSTALLER_MODULE_MAXIMUM (UINT64_C(256) << 20)
 #define INSTALLER_LOG_MAXIMUM (UINT64_C(256) << 20)
 #define INSTALLER_DATA_MAXIMUM (UINT64_C(64) << 20)
 #define INSTALLER_DATA_FILES 64
@@ -23,8 +23,12 @@ struct installer {
 	struct trees trees;
 	uint32_t state;	   /* of the conversation: one bit */
 	int depmod_socket; /* -1: none */
-	/* The launcher's word on what the run is about; NULL: any module (an archive is added). */
-	const char *only_module, *only_version, *only_kernels;
+	/*
+	 * The launcher's word on what the run is about: " MODULE/VERSION MODULE/ ", the latter in
+	 * any version, and "/KERNEL/KERNEL/". NULL: any (an archive is added, autoinstall; --all).
+	 */
+	const char *only_packages, *only_kernels;
+	unsigned trees_needed; /* by the run to its end: bits by number */
 	bool may_force, may_write_source, may_approve_anew;
 	const uint8_t *key; /* 32 bytes; NULL: none was given */
 	/* Of a request in several steps; installer_reset() ends it. */
@@ -45,6 +49,8 @@ void installer_reset(struct installer *installer);
 /* installer->target: all names safe, and none that means something else in the DKMS tree. */
 int installer_check_target(const struct installer *installer, bool kernel,
 			   struct error **error) must_check;
+/* Root named the target's module in this version; "": in any. */
+bool installer_is_named(const struct installer *installer, const char *version);
 /* 3 unless the module version of the target has been added. */
 int installer_require_added(const struct installer *installer, struct error **error) must_check;
 /* Verifies the ticket's signature and that it is for the target. */
@@ -52,6 +58,8 @@ int installer_verify(const struct installer *installer, const void *bytes, size_
 		     struct ticket *ret_ticket, struct error **error) must_check;
 /* Are these the bytes that the ticket speaks of? Nobody else may be able to change them. */
 int installer_check_file(const struct ticket_file *file, int fd, struct error **error) must_check;
+/* Beside the kernels in MODULE/VERSION, DKMS has these: no kernel may be called so. */
+bool installer_is_reserved(const char *name);
 /* An entry of this path exists, whatever it is. */
 bool installer_exists(const struct installer *installer, enum tree tree, const char *path);
 /* The version that the target's MODULE/kernel-K-A points to, "" where nothing is installed. */
@@ -82,10 +90,8 @@ typedef int walk_visit(void *context, int directory_fd, const char *path, const 
 int walk_files(int directory_fd, const char *path, unsigned depth, walk_visit *visit, void *context,
 	       struct error **error) must_check;
 
-/* Adds the target kernel's module index to the transaction, as it will be; ret_made: whether there
- * is one.
- */
-int index_stage(struct installer *installer, struct transaction *transaction, bool *ret_made,
+/* Adds the target kernel's module index to the transaction, as it will be, if it has one. */
+int index_stage(struct installer *installer, struct transaction *transaction,
 		struct error **error) must_check;
 
 /* One per request of installer_protocol.h; installer->target is set and checked. */

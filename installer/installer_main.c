@@ -20,6 +20,7 @@
 #include "lib/recipes/snapshot.h"
 
 enum { IDLE = 1, ADDING = 2, PUBLISHING = 4 };
+enum { NO_TARGET, VERSION, KERNEL };
 /* What a run is for. ADDED: to build and install whatever is added, but to add nothing. */
 enum {
 	ADD = 1,
@@ -32,7 +33,8 @@ enum {
 	TARBALL = 128,
 	LOAD = 256,
 	ADDS = ADD | BUILD | INSTALL | LOAD,
-	BUILDS = BUILD | INSTALL | ADDED | LOAD,
+	BUILDS = BUILD | INSTALL | ADDED,
+	PUBLISHES = BUILDS | LOAD,
 };
 
 static const struct {
@@ -49,61 +51,59 @@ static const struct {
 #define TARGET sizeof(struct installer_target)
 #define FILE_NAME sizeof(struct installer_file)
 
+static int handle(void *context, int socket, struct message *message, struct error **error);
+
 static const struct request {
-	uint32_t type;
-	const char *name;
-	uint32_t verbs;	 /* in which runs it may be asked */
-	uint32_t before; /* in which state, and in which it leaves the conversation */
-	uint32_t after;	 /* IDLE ends a request of several steps, as any refusal does */
-	size_t length;
-	size_t fd_count;
-	uint64_t fd_maximum;
-	enum {
-		NO_TARGET,
-		VERSION,
-		KERNEL
-	} target;    /* of its struct installer_target, what is used */
-	bool counts; /* the answer is a struct installer_installed */
+	struct message_rule rule;
+	uint32_t verbs; /* in which runs it may be asked */
+	uint32_t after; /* state: IDLE ends a request of several steps, as any refusal does */
+	int target;	/* of its struct installer_target, what is used */
+	unsigned trees; /* what every run that may ask it must be able to write to */
+	bool counts;	/* the answer is a struct installer_installed */
 	installer_function *perform;
 } requests[] = {
-	{ INSTALLER_ADD, "add", ADDS, IDLE, ADDING, sizeof(struct installer_add), 1, SNAPSHOT_BYTES,
-	  NO_TARGET, false, source_add },
-	{ INSTALLER_ADD_FILE, "add-file", ADDS, ADDING, ADDING, FILE_NAME, 0, 0, NO_TARGET, false,
-	  source_add_file },
-	{ INSTALLER_ADD_COMMIT, "add-commit", ADDS, ADDING, IDLE, 0, 0, 0, NO_TARGET, false,
-	  source_add_commit },
-	{ INSTALLER_PUBLISH, "publish", BUILDS, IDLE, PUBLISHING, TARGET, 1, TICKET_MAXIMUM, KERNEL,
-	  false, build_publish },
-	{ INSTALLER_PUBLISH_FILE, "publish-file", BUILDS, PUBLISHING, PUBLISHING, FILE_NAME, 1,
-	  INSTALLER_MODULE_MAXIMUM, NO_TARGET, false, build_publish_file },
-	{ INSTALLER_PUBLISH_DATA, "publish-data", BUILDS, PUBLISHING, PUBLISHING, FILE_NAME, 1,
-	  INSTALLER_DATA_MAXIMUM, NO_TARGET, false, build_publish_data },
-	{ INSTALLER_PUBLISH_COMMIT, "publish-commit", BUILDS, PUBLISHING, IDLE, 0, 2,
-	  INSTALLER_LOG_MAXIMUM, NO_TARGET, false, build_publish_commit },
-	{ INSTALLER_FAILED_LOG, "failed-log", BUILDS, IDLE, IDLE, TARGET, 1, INSTALLER_LOG_MAXIMUM,
-	  VERSION, false, build_failed_log },
-	{ INSTALLER_INSTALL, "install", INSTALL | ADDED, IDLE, IDLE, TARGET, 0, 0, KERNEL, true,
-	  module_install },
-	{ INSTALLER_UNINSTALL, "uninstall", INSTALL | ADDED | UNINSTALL | UNBUILD | REMOVE, IDLE,
-	  IDLE, TARGET, 0, 0, KERNEL, true, module_uninstall },
-	{ INSTALLER_UNBUILD, "unbuild", BUILDS | UNBUILD | REMOVE, IDLE, IDLE, TARGET, 0, 0, KERNEL,
-	  false, build_unbuild },
-	{ INSTALLER_REMOVE, "remove", REMOVE, IDLE, IDLE, TARGET, 0, 0, VERSION, false,
-	  source_remove },
-	{ INSTALLER_TARBALL, "tarball", TARBALL, IDLE, IDLE, sizeof(struct installer_tarball), 1,
-	  INSTALLER_TARBALL_MAXIMUM, VERSION, false, source_tarball },
+	/* clang-format off */
+	{ { INSTALLER_ADD, "add", IDLE, sizeof(struct installer_add), 1, SNAPSHOT_BYTES, handle },
+	  ADDS, ADDING, VERSION, 0, false, source_add },
+	{ { INSTALLER_ADD_FILE, "add-file", ADDING, FILE_NAME, 0, 0, handle },
+	  ADDS, ADDING, NO_TARGET, 0, false, source_add_file },
+	{ { INSTALLER_ADD_COMMIT, "add-commit", ADDING, 0, 0, 0, handle },
+	  ADDS, IDLE, NO_TARGET, 0, false, source_add_commit },
+	{ { INSTALLER_PUBLISH, "publish", IDLE, TARGET, 1, TICKET_MAXIMUM, handle },
+	  PUBLISHES, PUBLISHING, KERNEL, 1u << TREE_LEDGER, false, build_publish },
+	{ { INSTALLER_PUBLISH_FILE, "publish-file", PUBLISHING, FILE_NAME, 1,
+	    BUILD_MODULE_MAXIMUM, handle },
+	  PUBLISHES, PUBLISHING, NO_TARGET, 0, false, build_publish_file },
+	{ { INSTALLER_PUBLISH_DATA, "publish-data", PUBLISHING, FILE_NAME, 1,
+	    INSTALLER_DATA_MAXIMUM, handle },
+	  PUBLISHES, PUBLISHING, NO_TARGET, 0, false, build_publish_data },
+	{ { INSTALLER_PUBLISH_COMMIT, "publish-commit", PUBLISHING, 0, 2, INSTALLER_LOG_MAXIMUM,
+	    handle }, PUBLISHES, IDLE, NO_TARGET, 0, false, build_publish_commit },
+	{ { INSTALLER_FAILED_LOG, "failed-log", IDLE, TARGET, 1, INSTALLER_LOG_MAXIMUM, handle },
+	  BUILDS, IDLE, VERSION, 0, false, build_failed_log },
+	{ { INSTALLER_INSTALL, "install", IDLE, TARGET, 0, 0, handle },
+	  INSTALL | ADDED, IDLE, KERNEL, 1u << TREE_INSTALL, true, module_install },
+	{ { INSTALLER_UNINSTALL, "uninstall", IDLE, TARGET, 0, 0, handle },
+	  UNINSTALL | UNBUILD | REMOVE, IDLE, KERNEL, 0, true, module_uninstall },
+	{ { INSTALLER_UNBUILD, "unbuild", IDLE, TARGET, 0, 0, handle },
+	  UNBUILD | REMOVE, IDLE, KERNEL, 0, false, build_unbuild },
+	{ { INSTALLER_REMOVE, "remove", IDLE, TARGET, 0, 0, handle },
+	  REMOVE, IDLE, VERSION, 1u << TREE_APPROVALS, false, source_remove },
+	{ { INSTALLER_TARBALL, "tarball", IDLE, sizeof(struct installer_tarball), 1,
+	    INSTALLER_TARBALL_MAXIMUM, handle }, TARBALL, IDLE, VERSION, 0, false, source_tarball },
+	/* clang-format on */
 };
 
 static int handle(void *context, int socket, struct message *message, struct error **error)
 {
 	struct installer *installer = context;
 	const struct request *request = requests;
-	int r = 0;
+	int r = trees_require_writable(&installer->trees, installer->trees_needed, error);
 
 	installer->installed = (struct installer_installed){ 0 };
-	while (request->type != message->type) /* message_serve() found it in the rules */
+	while (request->rule.type != message->type) /* message_serve() found it in the rules */
 		request++;
-	if (request->target != NO_TARGET) {
+	if (r == 0 && request->target != NO_TARGET) {
 		memcpy(&installer->target, message->payload, sizeof(installer->target));
 		r = installer_check_target(installer, request->target == KERNEL, error);
 	}
@@ -127,16 +127,10 @@ static int serve(struct installer *installer, int socket, uint32_t verb, struct 
 	size_t count = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
-		if (requests[i].verbs & verb)
-			rules[count++] = (struct message_rule){
-				.type = requests[i].type,
-				.name = requests[i].name,
-				.states = requests[i].before,
-				.length = requests[i].length,
-				.fd_count = requests[i].fd_count,
-				.fd_maximum = requests[i].fd_maximum,
-				.handle = handle,
-			};
+		if (requests[i].verbs & verb) {
+			rules[count++] = requests[i].rule;
+			installer->trees_needed |= requests[i].trees;
+		}
 	installer->state = IDLE;
 	return message_serve(socket, rules, count, &installer->state, installer, error);
 }
@@ -144,7 +138,8 @@ static int serve(struct installer *installer, int socket, uint32_t verb, struct 
 /* As measured by the tests, and what the C library may choose instead. */
 /* clang-format off */
 static const char *const allowed_calls[] = {
-	"brk", "clock_gettime", "close", "exit", "exit_group", "fchmod", "fcntl", "flock",
+	"brk", "clock_gettime", "close", "exit", "exit_group", "faccessat", "fchmod", "fcntl",
+	"flock",
 	"fstat", "fsync", "futex", "getdents64", "getpid", "getrandom", "linkat", "lseek",
 	"madvise", "memfd_create", "mkdirat", "mremap", "munmap", "newfstatat", "openat",
 	"openat2", "pread64", "read", "readlinkat", "recvmsg", "renameat", "sigaltstack",
@@ -162,11 +157,9 @@ static int filter_calls(void)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
 				     seccomp_syscall_resolve_name(allowed_calls[i]), 0);
 	/* Memory, but none that could be run. */
-	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+	for (size_t i = 0; r == 0 && i < 2; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
+				     i == 0 ? SCMP_SYS(mmap) : SCMP_SYS(mprotect), 1,
 				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	if (r == 0)
 		r = seccomp_load(filter);
@@ -201,19 +194,15 @@ enum option_number {
 	OPTION_KEY,
 	OPTION_DEPMOD,
 	OPTION_READY, /* closed when the trees are locked and recovered, or never will be */
-	OPTION_LAST_FD = OPTION_READY,
-	OPTION_VERB,
-	OPTION_DKMS_PATH,
-	OPTION_SOURCE_PATH,
-	OPTION_INSTALL_PATH,
-	OPTION_MODULE,
-	OPTION_VERSION,
+	OPTION_VERB,  /* from here on no descriptors */
+	OPTION_PACKAGES,
 	OPTION_KERNELS,
 	OPTION_MAY_FORCE,
 	OPTION_MAY_WRITE_SOURCE,
 	OPTION_COUNT,
 };
 static const struct option long_options[] = {
+	/* PATH=FD, the path as root calls it. */
 	{ "dkms-tree", required_argument, NULL, TREE_DKMS },
 	{ "source-tree", required_argument, NULL, TREE_SOURCE },
 	{ "install-tree", required_argument, NULL, TREE_INSTALL },
@@ -224,49 +213,52 @@ static const struct option long_options[] = {
 	{ "depmod", required_argument, NULL, OPTION_DEPMOD },
 	{ "ready", required_argument, NULL, OPTION_READY },
 	{ "verb", required_argument, NULL, OPTION_VERB },
-	{ "dkms-path", required_argument, NULL, OPTION_DKMS_PATH },
-	{ "source-path", required_argument, NULL, OPTION_SOURCE_PATH },
-	{ "install-path", required_argument, NULL, OPTION_INSTALL_PATH },
-	/* What the run is about: nothing else may be asked for. */
-	{ "module", required_argument, NULL, OPTION_MODULE },
-	{ "version", required_argument, NULL, OPTION_VERSION },
-	{ "kernels", required_argument, NULL, OPTION_KERNELS }, /* "/6.1.0-1-amd64/6.12.1/" */
+	/* What the run is about: nothing else may be asked for. See installer.h. */
+	{ "packages", required_argument, NULL, OPTION_PACKAGES },
+	{ "kernels", required_argument, NULL, OPTION_KERNELS },
 	{ "may-force", no_argument, NULL, OPTION_MAY_FORCE },
 	{ "may-write-source", no_argument, NULL, OPTION_MAY_WRITE_SOURCE },
 	{ 0 },
 };
 
 struct arguments {
-	int fds[OPTION_LAST_FD + 1]; /* -1: not given */
+	int fds[OPTION_VERB]; /* -1: not given */
 	const char *texts[OPTION_COUNT];
 	uint32_t verb;
 };
 
 static int parse_arguments(int argc, char **argv, struct arguments *arguments, struct error **error)
 {
+	bool missing = false;
 	uint64_t value;
 	int option;
 
 	for (size_t i = 0; i < ARRAY_SIZE(arguments->fds); i++)
 		arguments->fds[i] = -1;
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) >= 0) {
-		if (option == '?')
-			return error_set(error, EINVAL, "unknown option");
+		char *equals = option < TREE_COUNT ? strrchr(optarg, '=') : NULL;
+		const char *number = equals ? equals + 1 : optarg;
+
+		if (option == '?' || (option < TREE_COUNT && !equals))
+			return error_set(error, EINVAL, "unknown option, or a tree without path");
+		if (equals)
+			*equals = '\0';
 		arguments->texts[option] = optarg ? optarg : "yes";
-		if (option > OPTION_LAST_FD || string_equal(optarg, "-1"))
+		if (option >= OPTION_VERB || string_equal(number, "-1"))
 			continue;
-		if (parse_u64(optarg, INT_MAX, &value) < 0 ||
+		if (parse_u64(number, INT_MAX, &value) < 0 ||
 		    fcntl((int)value, F_SETFD, FD_CLOEXEC) < 0)
-			return error_set(error, EBADF, "'%s' is no open descriptor", optarg);
+			return error_set(error, EBADF, "'%s' is no open descriptor", number);
 		arguments->fds[option] = (int)value;
 	}
 	for (size_t i = 0; arguments->texts[OPTION_VERB] && i < ARRAY_SIZE(verbs); i++)
 		if (string_equal(verbs[i].name, arguments->texts[OPTION_VERB]))
 			arguments->verb = verbs[i].verb;
-	if (optind < argc || arguments->verb == 0 || arguments->fds[OPTION_SOCKET] < 0 ||
-	    arguments->fds[TREE_DKMS] < 0)
-		return error_set(error, EINVAL, "--socket, --verb and --dkms-tree are needed");
-	return 0;
+	for (int i = 0; i <= OPTION_SOCKET; i++)
+		missing = missing || arguments->fds[i] < 0;
+	return optind < argc || !arguments->verb || missing
+		       ? error_set(error, EINVAL, "--socket, --verb and all trees are needed")
+		       : 0;
 }
 
 static int prepare(struct installer *installer, const struct arguments *arguments,
@@ -276,13 +268,11 @@ static int prepare(struct installer *installer, const struct arguments *argument
 
 	installer->directory_fd = installer->file_fd = -1;
 	installer->depmod_socket = arguments->fds[OPTION_DEPMOD];
-	for (int i = 0; i < TREE_COUNT; i++)
+	for (int i = 0; i < TREE_COUNT; i++) {
 		installer->trees.fds[i] = arguments->fds[i];
-	installer->trees.paths[TREE_DKMS] = arguments->texts[OPTION_DKMS_PATH];
-	installer->trees.paths[TREE_SOURCE] = arguments->texts[OPTION_SOURCE_PATH];
-	installer->trees.paths[TREE_INSTALL] = arguments->texts[OPTION_INSTALL_PATH];
-	installer->only_module = arguments->texts[OPTION_MODULE];
-	installer->only_version = arguments->texts[OPTION_VERSION];
+		installer->trees.paths[i] = arguments->texts[i];
+	}
+	installer->only_packages = arguments->texts[OPTION_PACKAGES];
 	installer->only_kernels = arguments->texts[OPTION_KERNELS];
 	installer->may_approve_anew = arguments->verb & (ADD | LOAD);
 	installer->may_force = arguments->texts[OPTION_MAY_FORCE];
@@ -332,6 +322,6 @@ int main(int argc, char **argv)
 	r = serve(&installer, arguments.fds[OPTION_SOCKET], arguments.verb, &error);
 	installer_reset(&installer);
 	trees_close(&installer.trees);
-	r = r < 0 ? report(error) : 0;
-	_exit(r); /* what runs at exit is written for processes that may do everything */
+	_exit(r < 0 ? report(error)
+		    : 0); /* what runs at exit is written for processes that may do everything */
 }

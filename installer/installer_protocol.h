@@ -47,20 +47,18 @@ struct installer_target {
 	char version[TICKET_NAME];
 	char kernel[TICKET_NAME]; /* empty where it does not apply */
 	char architecture[TICKET_ARCHITECTURE];
-	uint32_t force; /* 0 or 1. PUBLISH: replace the build; INSTALL: install again */
+	uint32_t force; /* 0 or 1. ADD, PUBLISH: replace what is there; INSTALL: install again */
 	uint32_t skip_depmod;
 };
 
 struct installer_add {
-	char module[TICKET_NAME];
-	char version[TICKET_NAME];
+	struct installer_target target; /* module and version only; force: approve anew as well */
 	struct digest source;
 	/*
 	 * 1: write SOURCETREE/M-V from the snapshot (an archive was added); 0: SOURCETREE/M-V is
 	 * there, the installer reads it itself and refuses if its digest is not source.
 	 */
 	uint32_t write_source;
-	uint32_t force; /* replace what is there and approve anew */
 	uint32_t count; /* module files that the approval names */
 };
 

@@ -172,7 +172,7 @@ static void clean_directory(const struct trees *trees, enum tree tree, const cha
 	cleanup_list DIR *list = NULL;
 	const char *name;
 
-	if (trees->fds[tree] < 0 || list_open(trees->fds[tree], path, &list, NULL) < 0)
+	if (list_open(trees->fds[tree], path, &list, NULL) < 0)
 		return;
 	while ((name = list_next(list))) {
 		if (!string_starts_with(name, prefix))
@@ -187,8 +187,7 @@ void journal_clean(const struct trees *trees)
 	/* Stages of another dkms tree may be in the same install tree: only our own go. */
 	for (enum tree i = TREE_DKMS; i < TREE_COUNT; i++) {
 		clean_directory(trees, i, journal_stage_path(i), trees->id);
-		if (trees->fds[i] >= 0)
-			(void)unlinkat(trees->fds[i], journal_stage_path(i), AT_REMOVEDIR);
+		(void)unlinkat(trees->fds[i], journal_stage_path(i), AT_REMOVEDIR);
 	}
 	/* What write_file_atomically() left when it was killed. */
 	clean_directory(trees, TREE_DKMS, OWN, ".");
@@ -267,8 +266,7 @@ static int open_stages(struct transaction *transaction, struct error **error)
 			continue;
 		(void)snprintf(path, sizeof(path), "%s/%s", journal_stage_path(operation->tree),
 			       transaction->name);
-		if (trees->fds[operation->tree] < 0 ||
-		    open_beneath(trees->fds[operation->tree], path, O_RDONLY | O_DIRECTORY, 0,
+		if (open_beneath(trees->fds[operation->tree], path, O_RDONLY | O_DIRECTORY, 0,
 				 &transaction->stage_fds[operation->tree], NULL) < 0)
 			return error_set(
 				error, ESTALE,

@@ -30,7 +30,6 @@ struct plan {
 	struct installer *installer;
 	struct transaction *transaction;
 	const struct installer_target *target;
-	struct installer_installed *count;
 	int kernel_fd;	   /* INSTALLTREE/K */
 	struct ours *ours; /* what the active version has */
 	uint32_t our_count;
@@ -54,10 +53,7 @@ static int open_plan(struct plan *plan, struct installer *installer, struct erro
 
 	*plan = (struct plan){ .installer = installer,
 			       .target = &installer->target,
-			       .count = &installer->installed,
 			       .kernel_fd = -1 };
-	if (!install_tree)
-		return error_set(error, EINVAL, "no --install-path was given");
 	r = open_beneath(installer->trees.fds[TREE_INSTALL], plan->target->kernel,
 			 O_RDONLY | O_DIRECTORY, 0, &plan->kernel_fd, error);
 	if (r < 0)
@@ -120,8 +116,7 @@ static int remove_ours(void *context, int directory_fd, const char *path, const 
 }
 
 /* Everything of the active version goes; what somebody changed stays and is counted. */
-static int plan_removal(struct plan *plan, const char *version, uint32_t *ret_removed,
-			struct error **error)
+static int plan_removal(struct plan *plan, const char *version, struct error **error)
 {
 	cleanup_error struct error *reason = NULL;
 	cleanup_close int fd = -1;
@@ -135,8 +130,8 @@ static int plan_removal(struct plan *plan, const char *version, uint32_t *ret_re
 	if (r == 0)
 		r = walk_files(plan->kernel_fd, "", WALK_DEPTH, remove_ours, plan, error);
 	for (uint32_t i = 0; r == 0 && i < plan->our_count; i++) {
-		*ret_removed += plan->ours[i].found;
-		plan->count->left += !plan->ours[i].found;
+		plan->installer->installed.files += plan->ours[i].found;
+		plan->installer->installed.left += !plan->ours[i].found;
 	}
 	return r;
 }
@@ -187,10 +182,10 @@ static int restore_original(void *context, int directory_fd, const char *path, c
 		return error_set(error, ENOMEM, "out of memory");
 	if (!original_place(plan, directory_fd, name, place) ||
 	    module_open(directory_fd, kept, &fd, NULL, NULL) < 0) {
-		plan->count->left++;
+		plan->installer->installed.left++;
 		return 0;
 	}
-	plan->count->originals++;
+	plan->installer->installed.originals++;
 	r = transaction_put_file(plan->transaction, TREE_INSTALL, place, fd, error);
 	for (unsigned i = 0; r == 0 && i < 2; i++) {
 		r = original_path(plan, kept, i == 0 ? "" : ".origin", place, error);
@@ -285,7 +280,7 @@ static int keep_original(struct plan *plan, const char *path, struct error **err
 		r = path_join(place, error, "%s/%s", plan->target->kernel, path);
 	if (r == 0)
 		r = transaction_remove(plan->transaction, TREE_INSTALL, place, error);
-	plan->count->originals++;
+	plan->installer->installed.originals++;
 	return r;
 }
 
@@ -312,6 +307,7 @@ static int plan_files(struct plan *plan, struct error **error)
 	char path[INSTALLER_PATH], place[PATH_LENGTH];
 	int r;
 
+	plan->installer->installed.files = 0; /* not what is replaced, but what comes */
 	installer_build_path(plan->installer, plan->target->version, "/module", path);
 	r = open_beneath(plan->installer->trees.fds[TREE_DKMS], path, O_RDONLY | O_DIRECTORY, 0,
 			 &build_fd, error);
@@ -320,16 +316,15 @@ static int plan_files(struct plan *plan, struct error **error)
 		cleanup_close int fd = -1, staged_fd = -1;
 
 		r = module_open(build_fd, file->name, &fd, NULL, error);
-		if (r == 0)
-			r = path_join(place, error, "%s/%s/%s", plan->target->kernel,
-				      file->directory, file->name);
+		(void)snprintf(place, sizeof(place), "%s/%s/%s", plan->target->kernel,
+			       file->directory, file->name);
 		if (r == 0)
 			r = transaction_put_file(plan->transaction, TREE_INSTALL, place, fd, error);
 		if (r == 0)
 			r = transaction_open_staged(plan->transaction, &staged_fd, error);
 		if (r == 0)
 			r = installer_check_file(file, staged_fd, error);
-		plan->count->files++;
+		plan->installer->installed.files++;
 	}
 	return r;
 }
@@ -339,7 +334,6 @@ static int finish_plan(struct plan *plan, const char *link, struct error **error
 {
 	const struct installer_target *target = plan->target;
 	char path[INSTALLER_PATH];
-	bool made = false;
 	int r;
 
 	(void)snprintf(path, sizeof(path), "%s/kernel-%s-%s", target->module, target->kernel,
@@ -350,9 +344,17 @@ static int finish_plan(struct plan *plan, const char *link, struct error **error
 	if (r == 0)
 		r = transaction_remove(plan->transaction, TREE_DKMS, path, error);
 	if (r == 0)
-		r = index_stage(plan->installer, plan->transaction, &made, error);
-	plan->count->depmod = made;
+		r = index_stage(plan->installer, plan->transaction, error);
 	return r < 0 ? r : transaction_commit(plan->transaction, error);
+}
+
+static int read_ticket(const struct plan *plan, const char *version, struct text *text,
+		       struct error **error)
+{
+	char path[INSTALLER_PATH];
+
+	installer_build_path(plan->installer, version, "/ticket", path);
+	return read_file(plan->installer->trees.fds[TREE_DKMS], path, TICKET_MAXIMUM, text, error);
 }
 
 static int load_ticket(struct plan *plan, struct error **error)
@@ -366,8 +368,7 @@ static int load_ticket(struct plan *plan, struct error **error)
 	if (!installer_exists(plan->installer, TREE_DKMS, path))
 		return error_refuse(error, EXIT_STATE, ENOENT, "%s is not built; build it first",
 				    path);
-	installer_build_path(plan->installer, target->version, "/ticket", path);
-	r = read_file(plan->installer->trees.fds[TREE_DKMS], path, TICKET_MAXIMUM, &text, error);
+	r = read_ticket(plan, target->version, &text, error);
 	if (r == 0)
 		r = installer_verify(plan->installer, text.data, text.length, &plan->ticket, error);
 	return r < 0 ? error_refuse(error, EXIT_INSTALL_REFUSED, -r,
@@ -377,12 +378,34 @@ static int load_ticket(struct plan *plan, struct error **error)
 		     : 0;
 }
 
+/*
+ * Going back to an older build is root's word alone: a version that he named, or --force. Whatever
+ * was not built by kmodbox with this key has no serial to compare.
+ */
+static int check_serial(const struct plan *plan, const char *active, struct error **error)
+{
+	const struct installer_target *target = plan->target;
+	cleanup_ticket struct ticket installed = { 0 };
+	cleanup_text struct text text = { 0 };
+
+	if (target->force || installer_is_named(plan->installer, target->version) ||
+	    read_ticket(plan, active, &text, NULL) < 0 ||
+	    ticket_verify((const uint8_t *)text.data, text.length, plan->installer->key, &installed,
+			  NULL) < 0 ||
+	    plan->ticket.serial >= installed.serial)
+		return 0;
+	return error_refuse(error, EXIT_INSTALL_REFUSED, ESTALE,
+			    "%s/%s was built before version %s, which is installed for %s; to go "
+			    "back, run kmodbox install %s/%s -k %s",
+			    target->module, target->version, active, target->kernel, target->module,
+			    target->version, target->kernel);
+}
+
 int module_install(struct installer *installer, struct message *message, struct error **error)
 {
 	cleanup(plan_clear) struct plan plan = { .kernel_fd = -1 };
 	const struct installer_target *target = &installer->target;
-	char version[TICKET_NAME], link[INSTALLER_PATH];
-	uint32_t removed = 0;
+	char version[TICKET_NAME], path[INSTALLER_PATH];
 	int r;
 
 	(void)message;
@@ -391,18 +414,19 @@ int module_install(struct installer *installer, struct message *message, struct 
 		return error_refuse(error, EXIT_ALREADY_INSTALLED, EEXIST,
 				    "%s/%s is already installed for %s (%s)", target->module,
 				    target->version, target->kernel, target->architecture);
-	(void)snprintf(link, sizeof(link), "%s/%s/%s", target->version, target->kernel,
-		       target->architecture);
+	installer_build_path(installer, target->version, "", path);
 	r = open_plan(&plan, installer, error);
 	if (r == 0)
 		r = load_ticket(&plan, error);
 	if (r == 0 && *version)
-		r = plan_removal(&plan, version, &removed, error);
+		r = check_serial(&plan, version, error);
+	if (r == 0 && *version)
+		r = plan_removal(&plan, version, error);
 	if (r == 0)
 		r = plan_originals(&plan, error);
 	if (r == 0)
 		r = plan_files(&plan, error);
-	return r < 0 ? r : finish_plan(&plan, link, error);
+	return r < 0 ? r : finish_plan(&plan, strchr(path, '/') + 1, error);
 }
 
 int module_uninstall(struct installer *installer, struct message *message, struct error **error)
@@ -420,7 +444,7 @@ int module_uninstall(struct installer *installer, struct message *message, struc
 				    target->architecture);
 	r = open_plan(&plan, installer, error);
 	if (r == 0)
-		r = plan_removal(&plan, version, &plan.count->files, error);
+		r = plan_removal(&plan, version, error);
 	if (r == 0)
 		r = plan_restoring(&plan, error);
 	return r < 0 ? r : finish_plan(&plan, NULL, error);

@@ -16,41 +16,33 @@ int source_add(struct installer *installer, struct message *message, struct erro
 	struct installer_add *add = &installer->add;
 	struct approval *approval = &installer->approval;
 	struct installer_target *target = &installer->target;
-	char path[INSTALLER_PATH];
-	int r;
 
 	memcpy(add, message->payload, sizeof(*add));
-	memcpy(target->module, add->module, sizeof(target->module));
-	memcpy(target->version, add->version, sizeof(target->version));
-	target->force = add->force;
-	r = installer_check_target(installer, false, error);
-	if (r < 0)
-		return r;
 	if (add->write_source && !installer->may_write_source)
 		return error_refuse(error, EXIT_INSTALL_REFUSED, EPERM,
-				    "%s/%s: its source was not asked to be written", add->module,
-				    add->version);
+				    "%s/%s: its source was not asked to be written", target->module,
+				    target->version);
 	if (add->count == 0 || add->count > TICKET_FILES)
 		return error_refuse(error, EXIT_INSTALL_REFUSED, EINVAL,
 				    "%s/%s: an approval names 1 to %u module files, not %u",
-				    add->module, add->version, TICKET_FILES, add->count);
-	(void)snprintf(path, sizeof(path), "%s/%s/source", add->module, add->version);
+				    target->module, target->version, TICKET_FILES, add->count);
 	/*
 	 * What was approved is approved anew by `add --force` alone, not by a forced build, and
 	 * only where root named it: an archive could have any name.
 	 */
-	if (!installer->may_approve_anew || !installer->only_module || !installer->only_version)
-		add->force = 0;
-	if (!add->force && installer_exists(installer, TREE_DKMS, path))
+	if (!installer->may_approve_anew || !installer_is_named(installer, target->version))
+		target->force = 0;
+	if (!target->force && installer_require_added(installer, NULL) == 0)
 		return error_refuse(error, EXIT_STATE, EEXIST,
 				    "%s/%s is already added; remove it first, or replace it with "
 				    "add --force and -m %s -v %s",
-				    add->module, add->version, add->module, add->version);
+				    target->module, target->version, target->module,
+				    target->version);
 	approval->files = calloc(add->count, sizeof(*approval->files));
 	if (!approval->files)
 		return error_set(error, ENOMEM, "out of memory");
-	memcpy(approval->module, add->module, sizeof(approval->module));
-	memcpy(approval->version, add->version, sizeof(approval->version));
+	memcpy(approval->module, target->module, sizeof(approval->module));
+	memcpy(approval->version, target->version, sizeof(approval->version));
 	(void)snprintf(approval->kernels, sizeof(approval->kernels), "*");
 	approval->source = add->source;
 	installer->file_fd = TAKE_FD(message->fds[0]);
@@ -83,7 +75,7 @@ static int check_source(struct installer *installer, const char *name, struct er
 	if (r == 0 && !digest_equal(&digest, &add->source))
 		return error_refuse(error, EXIT_INSTALL_REFUSED, EBADMSG,
 				    "the source of %s/%s is not the one that was announced",
-				    add->module, add->version);
+				    installer->target.module, installer->target.version);
 	if (r < 0 || add->write_source)
 		return r;
 	r = open_beneath(installer->trees.fds[TREE_SOURCE], name, O_RDONLY | O_DIRECTORY, 0,
@@ -92,29 +84,29 @@ static int check_source(struct installer *installer, const char *name, struct er
 		return error_refuse(error, EXIT_NO_SOURCE, -r,
 				    "the source of %s/%s must be a directory of the source tree, "
 				    "and no link",
-				    add->module, add->version);
+				    installer->target.module, installer->target.version);
 	r = snapshot_compare_directory(installer->file_fd, source_fd, error);
 	if (r == -EBUSY)
 		return error_refuse(error, EXIT_INSTALL_REFUSED, EBUSY,
 				    "the source of %s/%s changed while it was added; add it again "
 				    "when nobody writes there",
-				    add->module, add->version);
+				    installer->target.module, installer->target.version);
 	return r;
 }
 
 static int stage_source(struct installer *installer, struct transaction *transaction,
 			const char *name, struct error **error)
 {
-	const struct installer_add *add = &installer->add;
+	const struct installer_target *target = &installer->target;
 	cleanup_close int fd = -1;
 	int r;
 
-	if (!add->force && installer_exists(installer, TREE_SOURCE, name))
+	if (!target->force && installer_exists(installer, TREE_SOURCE, name))
 		return error_refuse(
 			error, EXIT_STATE, EEXIST,
 			"the source tree already holds %s; remove it first, or replace it "
 			"with add --force and -m %s -v %s",
-			name, add->module, add->version);
+			name, target->module, target->version);
 	r = transaction_put_directory(transaction, TREE_SOURCE, name, &fd, error);
 	if (r == 0) {
 		r = snapshot_unpack(installer->file_fd, fd, false, error);
@@ -127,21 +119,18 @@ static int stage_source(struct installer *installer, struct transaction *transac
 static int stage_entry(struct installer *installer, struct transaction *transaction,
 		       const char *source, struct error **error)
 {
-	const struct installer_add *add = &installer->add;
-	const char *source_tree = installer->trees.paths[TREE_SOURCE];
-	cleanup_free char *target = NULL;
+	const struct installer_target *target = &installer->target;
+	cleanup_free char *link = NULL;
 	cleanup_close int fd = -1;
 	char path[INSTALLER_PATH];
 	int r;
 
-	if (!source_tree)
-		return error_set(error, EINVAL, "no --source-path was given");
-	target = format_string("%s/%s", source_tree, source);
-	if (!target)
+	link = format_string("%s/%s", installer->trees.paths[TREE_SOURCE], source);
+	if (!link)
 		return error_set(error, ENOMEM, "out of memory");
-	(void)snprintf(path, sizeof(path), "%s/%s/source", add->module, add->version);
-	r = transaction_put_link(transaction, TREE_DKMS, path, target, error);
-	(void)snprintf(path, sizeof(path), "%s/%s/build", add->module, add->version);
+	(void)snprintf(path, sizeof(path), "%s/%s/source", target->module, target->version);
+	r = transaction_put_link(transaction, TREE_DKMS, path, link, error);
+	(void)snprintf(path, sizeof(path), "%s/%s/build", target->module, target->version);
 	if (r == 0 && !installer_exists(installer, TREE_DKMS, path))
 		r = transaction_put_directory(transaction, TREE_DKMS, path, &fd, error);
 	return r;
@@ -156,12 +145,13 @@ int source_add_commit(struct installer *installer, struct message *message, stru
 	int r;
 
 	(void)message;
-	(void)snprintf(name, sizeof(name), "%s-%s", add->module, add->version);
+	(void)snprintf(name, sizeof(name), "%s-%s", installer->target.module,
+		       installer->target.version);
 	if (installer->approval.file_count != add->count ||
 	    approval_format(&installer->approval, &text) < 0)
 		return error_refuse(error, EXIT_INSTALL_REFUSED, EINVAL,
 				    "%s/%s: the module files to approve are not what was announced",
-				    add->module, add->version);
+				    installer->target.module, installer->target.version);
 	r = transaction_begin(&installer->trees, &transaction, error);
 	if (r == 0)
 		r = check_source(installer, name, error);
@@ -169,7 +159,8 @@ int source_add_commit(struct installer *installer, struct message *message, stru
 		r = stage_source(installer, transaction, name, error);
 	if (r == 0)
 		r = stage_entry(installer, transaction, name, error);
-	(void)snprintf(name, sizeof(name), "%s/%s", add->module, add->version);
+	(void)snprintf(name, sizeof(name), "%s/%s", installer->target.module,
+		       installer->target.version);
 	if (r == 0)
 		r = transaction_put_bytes(transaction, TREE_APPROVALS, name, text.data, text.length,
 					  error);
@@ -179,18 +170,15 @@ int source_add_commit(struct installer *installer, struct message *message, stru
 /* Builds are directories beside these of DKMS. */
 static int refuse_builds(int dkms_fd, const char *path, struct error **error)
 {
-	static const char *const others[] = { "source", "build", "tarball" };
 	cleanup_list DIR *list = NULL;
 	const char *name;
 	int r = list_open(dkms_fd, path, &list, error);
 
 	while (r == 0 && (name = list_next(list))) {
 		struct stat status;
-		bool known = false;
 
-		for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-			known = known || string_equal(name, others[i]);
-		if (!known && fstatat(dirfd(list), name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+		if (!installer_is_reserved(name) &&
+		    fstatat(dirfd(list), name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    S_ISDIR(status.st_mode))
 			r = error_refuse(error, EXIT_STATE, EBUSY,
 					 "%s still has builds; unbuild them first", path);
@@ -212,9 +200,9 @@ int source_remove(struct installer *installer, struct message *message, struct e
 	r = refuse_builds(installer->trees.fds[TREE_DKMS], path, error);
 	if (r == 0)
 		r = transaction_begin(&installer->trees, &transaction, error);
-	for (enum tree tree = TREE_DKMS; r == 0 && tree < TREE_COUNT; tree++) {
-		if (tree != TREE_DKMS && tree != TREE_APPROVALS)
-			continue;
+	for (unsigned i = 0; r == 0 && i < 2; i++) {
+		enum tree tree = i == 0 ? TREE_DKMS : TREE_APPROVALS;
+
 		r = transaction_remove(transaction, tree, path, error);
 		if (r == 0)
 			r = transaction_prune(transaction, tree, target->module, 0, error);

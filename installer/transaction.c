@@ -12,24 +12,36 @@
 #include "lib/base/files.h"
 
 static const char *const tree_names[TREE_COUNT] = { "dkms tree", "source tree", "install tree",
-						    "approvals", "ledger" };
+						    "folder of approvals", "ledger" };
 
 int trees_result(const struct trees *trees, enum tree tree, int r, struct error **error)
 {
-	const char *path = trees->paths[tree];
-	bool full = r == -ENOSPC || r == -EDQUOT;
+	const char *state = r == -ENOSPC || r == -EDQUOT
+				    ? "has no space left on its device; free some there"
+			    : r == -EROFS  ? "is on a read-only device; remount it read-write"
+			    : r == -EACCES ? "may not be written to; give its owner that right"
+					   : NULL;
 
 	if (r >= 0)
 		return 0;
-	if (!full && r != -EROFS)
+	if (!state)
 		return error_context(error, "the %s was not changed", tree_names[tree]);
-	r = error_context(error, "the %s%s%s %s, nothing was changed; %s and try again",
-			  tree_names[tree], path ? " " : "", path ? path : "",
-			  full ? "has no space left on its device" : "is on a read-only device",
-			  full ? "free some there" : "remount it read-write");
+	r = error_context(error, "nothing was changed: the %s %s %s and try again",
+			  tree_names[tree], trees->paths[tree], state);
 	if (error)
 		error_set_code(*error, EXIT_INFRASTRUCTURE);
 	return r;
+}
+
+int trees_require_writable(const struct trees *trees, unsigned set, struct error **error)
+{
+	for (enum tree tree = TREE_DKMS; tree < TREE_COUNT; tree++) {
+		if (!(set & 1u << tree) || faccessat(trees->fds[tree], ".", W_OK, 0) == 0)
+			continue;
+		return trees_result(trees, tree,
+				    error_set_errno(error, errno, "cannot write there"), error);
+	}
+	return 0;
 }
 
 int transaction_begin(struct trees *trees, struct transaction **ret_transaction,
@@ -84,8 +96,6 @@ static int join_tree(struct transaction *transaction, enum tree tree, struct err
 
 	if (transaction->stage_fds[tree] >= 0)
 		return 0;
-	if (trees->fds[tree] < 0)
-		return error_set(error, ENOENT, "no %s was given", tree_names[tree]);
 	(void)snprintf(path, sizeof(path), "%s/%s", journal_stage_path(tree), transaction->name);
 	trees_step(trees);
 	r = make_directories(trees->fds[tree], path, 0755, error);
@@ -94,7 +104,7 @@ static int join_tree(struct transaction *transaction, enum tree tree, struct err
 				 &transaction->stage_fds[tree], error);
 	if (r < 0)
 		return trees_result(trees, tree, r, error);
-	if (!name || !path_is_safe(name + 1, strlen(name + 1)))
+	if (!path_is_safe(name + 1, strlen(name + 1)))
 		name = "/?";
 	return journal_add(transaction, OPERATION_TREE, tree, 0, name + 1, error);
 }
@@ -180,9 +190,9 @@ int transaction_put_file(struct transaction *transaction, enum tree tree, const 
 	char name[12];
 	int r = stage(transaction, tree, path, false, name, error);
 
-	if (r < 0)
-		return r;
-	return transaction_fill(transaction, tree, transaction->stage_fds[tree], name, fd, error);
+	return r < 0 ? r
+		     : transaction_fill(transaction, tree, transaction->stage_fds[tree], name, fd,
+					error);
 }
 
 int transaction_put_bytes(struct transaction *transaction, enum tree tree, const char *path,
@@ -283,12 +293,10 @@ int transaction_commit(struct transaction *transaction, struct error **error)
 
 	/* Everything staged is on the disk before the journal can speak of it. */
 	for (int i = 0; i < TREE_COUNT; i++) {
-		if (transaction->stage_fds[i] < 0)
+		if (transaction->stage_fds[i] < 0 || syncfs(transaction->stage_fds[i]) == 0)
 			continue;
-		if (syncfs(transaction->stage_fds[i]) < 0) {
-			r = error_set_errno(error, errno, "cannot write to the disk");
-			return trees_result(transaction->trees, (enum tree)i, r, error);
-		}
+		r = error_set_errno(error, errno, "cannot write to the disk");
+		return trees_result(transaction->trees, (enum tree)i, r, error);
 	}
 	r = journal_write(transaction, error);
 	if (r < 0)

@@ -18,7 +18,7 @@
 #include "lib/base/error.h"
 
 enum tree {
-	TREE_DKMS = 0, /* must be given: lock and journal are in it */
+	TREE_DKMS = 0, /* lock and journal are in it */
 	TREE_SOURCE,
 	TREE_INSTALL,
 	TREE_APPROVALS,
@@ -30,8 +30,8 @@ enum tree {
 #define INSTALL_STAGE ".kmodbox-stage"
 
 struct trees {
-	int fds[TREE_COUNT];	       /* directories, borrowed; -1: not given */
-	const char *paths[TREE_COUNT]; /* what the caller calls them; NULL: not known */
+	int fds[TREE_COUNT];	       /* directories, borrowed */
+	const char *paths[TREE_COUNT]; /* what the caller calls them */
 	void (*step)(void);	       /* tests: called before each change of a disk; else NULL */
 	int lock_fd;		       /* owned; -1 until trees_lock(); below: by trees_open() */
 	char id[17];		       /* of this dkms tree, for ever: whose stages are whose */
@@ -40,9 +40,12 @@ struct trees {
 
 /*
  * For what was written into a tree or a stage of it, with r: passes r on; an error gets the tree's
- * name, that of a full or read-only disk also its exit code and the remedy.
+ * name, that of a full or read-only disk or of missing rights also its exit code and the remedy.
  */
 int trees_result(const struct trees *trees, enum tree tree, int r, struct error **error) must_check;
+/* Each of these trees, bits by number, can be changed; else as above. */
+int trees_require_writable(const struct trees *trees, unsigned set,
+			   struct error **error) must_check;
 /* Waits for whoever else works on this dkms tree. */
 int trees_lock(struct trees *trees, struct error **error) must_check;
 /* Locks if that was not done, then recovers: carries out what was committed, drops the rest. */

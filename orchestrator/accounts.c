@@ -45,42 +45,64 @@ static int check_subordinate(const char *path, struct error **error)
 	return 0;
 }
 
-static int check_reserved(struct error **error)
+static int refuse_account(const struct passwd *entry, struct error **error)
 {
-	int r;
+	return error_set(error, EEXIST,
+			 "uid %u belongs to account %s, but kmodbox keeps %u to %u for its "
+			 "sandboxes",
+			 (unsigned)entry->pw_uid, entry->pw_name, RESERVED_FIRST,
+			 RESERVED_FIRST + RESERVED_COUNT - 1);
+}
 
-	for (uid_t uid = RESERVED_FIRST; uid < RESERVED_FIRST + RESERVED_COUNT; uid++) {
-		const struct passwd *entry = getpwuid(uid);
+static int check_passwd(struct error **error)
+{
+	cleanup_fclose FILE *file = fopen("/etc/passwd", "re");
+	const struct passwd *entry;
+
+	if (!file)
+		return errno == ENOENT ? 0 : error_set_errno(error, errno, "/etc/passwd");
+	while ((entry = fgetpwent(file))) {
+		if (entry->pw_uid >= RESERVED_FIRST &&
+		    entry->pw_uid < RESERVED_FIRST + RESERVED_COUNT)
+			return refuse_account(entry, error);
+	}
+	return 0;
+}
+
+/*
+ * The whole range in the host's own files. Other sources of accounts may be a network away: they
+ * are asked for the uids alone that are about to be used.
+ */
+static int check_reserved(const struct accounts *accounts, struct error **error)
+{
+	const uid_t used[] = { accounts->orchestrator, accounts->signer,      accounts->depmod,
+			       accounts->build_slot,   accounts->depmod_slot, accounts->own,
+			       accounts->own_slot };
+	int r = check_passwd(error);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(used); i++) {
+		const struct passwd *entry = used[i] >= RESERVED_FIRST ? getpwuid(used[i]) : NULL;
 
 		if (entry)
-			return error_set(
-				error, EEXIST,
-				"uid %u belongs to account %s, but kmodbox keeps %u to %u for its "
-				"sandboxes",
-				(unsigned)uid, entry->pw_name, RESERVED_FIRST,
-				RESERVED_FIRST + RESERVED_COUNT - 1);
+			r = refuse_account(entry, error);
 	}
-	r = check_subordinate("/etc/subuid", error);
+	if (r == 0)
+		r = check_subordinate("/etc/subuid", error);
 	return r < 0 ? r : check_subordinate("/etc/subgid", error);
 }
 
 int accounts_choose(struct accounts *ret_accounts, struct error **error)
 {
+	struct accounts accounts = { .separate = false };
 	const struct passwd *entry;
 	int r;
 
 	if (geteuid() != 0) {
-		*ret_accounts = (struct accounts){ .separate = false };
+		*ret_accounts = accounts;
 		return 0;
 	}
-	r = check_reserved(error);
-	if (r < 0) {
-		if (error)
-			error_set_code(*error, EXIT_SANDBOX);
-		return r;
-	}
 	entry = getpwnam("kmodbox");
-	*ret_accounts = (struct accounts){
+	accounts = (struct accounts){
 		.separate = true,
 		.orchestrator = entry && entry->pw_uid != 0 ? entry->pw_uid : RESERVED_FIRST,
 		.signer = RESERVED_FIRST + 1,
@@ -90,6 +112,13 @@ int accounts_choose(struct accounts *ret_accounts, struct error **error)
 		.own = RESERVED_FIRST + 3,
 		.own_slot = RESERVED_FIRST + 18,
 	};
+	r = check_reserved(&accounts, error);
+	if (r < 0) {
+		if (error)
+			error_set_code(*error, EXIT_SANDBOX);
+		return r;
+	}
+	*ret_accounts = accounts;
 	return 0;
 }
 

@@ -3,9 +3,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/artifacts/build_files.h"
 #include "lib/base/memfd.h"
 #include "orchestrator/build_evaluate.h"
-#include "orchestrator/build_hint.h"
 #include "orchestrator/helpers.h"
 #include "orchestrator/installer_client.h"
 #include "orchestrator/record.h"
@@ -51,7 +51,7 @@ static int published_fill(const struct build *build, struct published *published
 						 .fd = build->data[i].fd };
 	for (size_t i = 0; r == 0 && i < dependencies->count; i++) {
 		const struct dependency *dependency = &dependencies->list[i];
-		char *name = format_string(".dep_%s", dependency->module);
+		char *name = format_string(BUILD_DEPENDENCY_MARK "%s", dependency->module);
 
 		if (!name)
 			return error_set_errno(error, ENOMEM, "data of the build");
@@ -67,21 +67,6 @@ static int published_fill(const struct build *build, struct published *published
 	return r;
 }
 
-/* Of several modules one would not load: the others might be wanted all the same. */
-static int suggest_leaving_out(const struct build *build, struct error **error)
-{
-	cleanup_free char *settings =
-		module_settings_path(&build->orchestrator->places, build->package->module);
-	cleanup_free char *hint = settings ? build_hint_text(HINT_LEAVE_OUT, "", settings) : NULL;
-	cleanup_free char *text = error_describe(*error);
-	int number = error_number(*error);
-
-	if (!hint || !text)
-		return -number;
-	*error = error_free(*error);
-	return error_refuse(error, EXIT_WILL_NOT_LOAD, number, "%s%s", text, hint);
-}
-
 static int sign(struct build *build, struct signed_set *set, struct error **error)
 {
 	size_t count = 0;
@@ -95,8 +80,18 @@ static int sign(struct build *build, struct signed_set *set, struct error **erro
 			       build->artifacts, files, count, set, error);
 	if (r < 0 && error && error_code(*error) == EXIT_WILL_NOT_LOAD &&
 	    build->recipe->module_count > 1)
-		return suggest_leaving_out(build, error);
+		/* The others might be wanted all the same. */
+		return build_step_suggest(build, HINT_LEAVE_OUT, error);
 	return r;
+}
+
+static int collect(struct build *build, struct error **error)
+{
+	int r = build_step_collect(build, error);
+
+	return r < 0 && error && error_code(*error) == EXIT_NO_MODULE
+		       ? build_step_suggest(build, build->log.hint, error)
+		       : r;
 }
 
 /* With --verbose: how long what is not make took. */
@@ -155,7 +150,7 @@ static int make(struct build *build, struct signed_set *set, struct error **erro
 	/* Looks while we go on. */
 	inputs_end(build->inputs);
 	if (r == 0)
-		r = build_step_collect(build, error);
+		r = collect(build, error);
 	build_parts_end(&build->parts, PART_COLLECT);
 	if (r == 0)
 		r = build_step_strip(build, error);

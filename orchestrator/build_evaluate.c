@@ -84,6 +84,25 @@ static int evaluate_again(const struct orchestrator *orchestrator, const struct 
 	return r;
 }
 
+/* A name that is mistyped leaves nothing out. Once a run, not for each kernel. */
+static void warn_of_strangers(const struct orchestrator *orchestrator, const struct target *target,
+			      const struct module_settings *settings, const struct recipe *recipe)
+{
+	for (size_t i = 0; target == &orchestrator->targets[0] && i < settings->left_out_count;
+	     i++) {
+		bool known = false;
+
+		for (size_t j = 0; !known && j < recipe->module_count; j++)
+			known = string_equal(settings->left_out[i], recipe->modules[j].built_name);
+		if (!known)
+			log_warning(orchestrator->log,
+				    "leave_out '%s' in modules.d is no module of %s/%s, whose "
+				    "dkms.conf calls none so (BUILT_MODULE_NAME)",
+				    settings->left_out[i], recipe->package_name,
+				    recipe->package_version);
+	}
+}
+
 /* The modules that root does without, as if BUILD_EXCLUSIVE_* had said so. */
 static int leave_out(const struct module_settings *settings, struct recipe *recipe,
 		     struct error **error)
@@ -128,8 +147,10 @@ int build_evaluate_required(const struct orchestrator *orchestrator, const struc
 	if (r == 0)
 		r = evaluate_again(orchestrator, package, source, target, settings, &dependencies,
 				   &recipe, error);
-	if (r == 0)
+	if (r == 0) {
+		warn_of_strangers(orchestrator, target, settings, recipe);
 		r = leave_out(settings, recipe, error);
+	}
 	if (r < 0) {
 		(void)recipe_free(recipe);
 		return r;

@@ -98,25 +98,6 @@ static int fill_arguments(const struct build *build, const struct build_view *vi
 	return r;
 }
 
-static int run(struct build *build, const struct build_view *view, struct error **error)
-{
-	cleanup(arguments_clear) struct arguments arguments = { 0 };
-	struct sandbox_spec spec = build->orchestrator->sandbox;
-
-	if (fill_arguments(build, view, &arguments) < 0)
-		return out_of_memory(error);
-	build_view_apply(view, &spec);
-	spec.argv = arguments.argv;
-	spec.directory = view->trees[TREE_BUILD].path;
-	spec.seccomp = &build->profile->program;
-	spec.network = build->settings->profile == PROFILE_NETWORK;
-	spec.limits = build->limits;
-	spec.report_maximum = BUILD_PROGRESS_MAXIMUM;
-	spec.output = build_log_output;
-	spec.output_context = &build->log;
-	return sandbox_run(&spec, &build->result, error);
-}
-
 /* "PRE_BUILD exited with 2", of a script that does not end a build; NULL: nothing to tell. */
 static char *describe_script(const struct build *build, enum build_stage stage,
 			     enum recipe_script script)
@@ -135,6 +116,54 @@ static char *describe_script(const struct build *build, enum build_stage stage,
 	return NULL;
 }
 
+static char *make_hint(const struct build *build, enum build_hint hint, enum build_stage stage)
+{
+	cleanup_free char *settings =
+		module_settings_path(&build->orchestrator->places, build->recipe->package_name);
+
+	return settings ? build_hint_text(hint, build_stage_name(stage), settings) : NULL;
+}
+
+int build_step_suggest(const struct build *build, enum build_hint hint, struct error **error)
+{
+	/* As in judge_make(): where PRE_BUILD came to nothing, that is what to look at. */
+	cleanup_free char *before = describe_script(build, STAGE_PRE_BUILD, RECIPE_PRE_BUILD);
+	cleanup_free char *words =
+		make_hint(build, hint, before ? STAGE_PRE_BUILD : build->progress.last);
+	cleanup_free char *text = error ? error_describe(*error) : NULL;
+	int code, number;
+
+	if (!words || !text)
+		return error_context(error, "%s", build_stage_name(build->progress.last));
+	code = error_code(*error);
+	number = error_number(*error);
+	*error = error_free(*error);
+	return error_refuse(error, code, number, "%s%s", text, words);
+}
+
+static int run(struct build *build, const struct build_view *view, struct error **error)
+{
+	cleanup(arguments_clear) struct arguments arguments = { 0 };
+	struct sandbox_spec spec = build->orchestrator->sandbox;
+	int r;
+
+	if (fill_arguments(build, view, &arguments) < 0)
+		return out_of_memory(error);
+	build_view_apply(view, &spec);
+	spec.argv = arguments.argv;
+	spec.directory = view->trees[TREE_BUILD].path;
+	spec.seccomp = &build->profile->program;
+	spec.network = build->settings->profile == PROFILE_NETWORK;
+	spec.limits = build->limits;
+	spec.report_maximum = BUILD_PROGRESS_MAXIMUM;
+	spec.output = build_log_output;
+	spec.output_context = &build->log;
+	r = sandbox_run(&spec, &build->result, error);
+	return r < 0 && error && error_code(*error) == EXIT_LIMIT
+		       ? build_step_suggest(build, HINT_SCRATCH, error)
+		       : r;
+}
+
 static int judge_patch(const struct build *build, const char *reason, struct error **error)
 {
 	const struct recipe *recipe = build->recipe;
@@ -149,14 +178,6 @@ static int judge_patch(const struct build *build, const char *reason, struct err
 				    recipe->package_name);
 	return error_refuse(error, EXIT_INSTALL_ABORTED, ECHILD, "patch %s does not apply: %s",
 			    patch, reason ? reason : "patch(1) failed");
-}
-
-static char *make_hint(const struct build *build, enum build_hint hint, enum build_stage stage)
-{
-	cleanup_free char *settings =
-		module_settings_path(&build->orchestrator->places, build->recipe->package_name);
-
-	return settings ? build_hint_text(hint, build_stage_name(stage), settings) : NULL;
 }
 
 /* Why make failed, and what may have led to it. */
@@ -227,6 +248,15 @@ static void warn_of_scripts(const struct build *build)
 	}
 }
 
+/* What it was refused stands at the log's end, where who looks for a failure's reason looks. */
+static void note_denied(struct build *build)
+{
+	cleanup_text struct text text = { 0 };
+
+	if (build->result.denied && denied_append_summary(build->result.denied, &text) == 0)
+		build_log_note(&build->log, "# this build tried, and was refused: %s", text.data);
+}
+
 int build_step_run(struct build *build, struct error **error)
 {
 	cleanup_build_view struct build_view view = { 0 };
@@ -251,6 +281,7 @@ int build_step_run(struct build *build, struct error **error)
 		build->result.report.data, build->result.report.length, build->recipe->patch_count);
 	if (build->result.end == SANDBOX_LIMIT)
 		build_log_note(&build->log, "\n# limit: %s", build->result.limit);
+	note_denied(build);
 	build_log_note(&build->log, "# exit code: %d",
 		       build->result.end == SANDBOX_EXITED ? build->result.status : -1);
 	r = judge(build, error);

@@ -53,6 +53,12 @@ unsigned build_jobs(const struct options *options);
  */
 int build_step_run(struct build *build, struct error **error) must_check;
 /*
+ * Adds to *error what may have led to it, and the setting that would let it. Returns -errno of what
+ * *error holds, as error_context() does.
+ */
+int build_step_suggest(const struct build *build, enum build_hint hint,
+		       struct error **error) must_check;
+/*
  * Takes the modules, then the data. error_code() 7: a declared module is missing or is no regular
  * file, or a file of extra_outputs is.
  */

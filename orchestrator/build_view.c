@@ -9,12 +9,10 @@
 
 #include "lib/base/files.h"
 #include "lib/recipes/snapshot.h"
+#include "orchestrator/source.h"
 
 #define OWN "/run/kmodbox" /* our own files: bin/, overlay/ (OVERLAY_PATH), environment */
 #define PATH_OF_BUILDS OWN "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-/* A source that needs more than this share of the memory that is free is built on disk. */
-#define MEMORY_SHARE 2
-#define BUILT_TO_SOURCE 4 /* how much larger a build directory gets than its source */
 
 /*
  * pahole -j, which kbuild runs where the headers ship a vmlinux, orders .BTF by thread timing:
@@ -211,35 +209,10 @@ static int show_mounts(const struct build *build, struct build_view *view, struc
 	return kernel ? link_headers(view, kernel, error) : 0;
 }
 
-/* The kernel's estimate of what can be had without swapping; 0 where it tells none. */
-static uint64_t available_memory(void)
-{
-	static const char label[] = "MemAvailable:";
-	cleanup_fclose FILE *file = fopen("/proc/meminfo", "re");
-	char line[128];
-
-	while (file && fgets(line, sizeof(line), file)) {
-		const char *digits = line + strlen(label);
-		cleanup_free char *number = NULL;
-		uint64_t kilobytes;
-
-		if (!string_starts_with(line, label))
-			continue;
-		digits += strspn(digits, " ");
-		number = strndup(digits, strspn(digits, "0123456789"));
-		return number && parse_u64(number, UINT64_MAX >> 10, &kilobytes) == 0
-			       ? kilobytes << 10
-			       : 0;
-	}
-	return 0;
-}
-
 /* Where the build directory is: NULL for memory. */
 static int choose_place(const struct build *build, const char **ret_place, struct error **error)
 {
 	const char *disk = build->orchestrator->scratch_place;
-	uint64_t memory = available_memory();
-	struct stat status;
 
 	*ret_place = NULL;
 	if (build->settings->place == SCRATCH_MEMORY)
@@ -252,10 +225,7 @@ static int choose_place(const struct build *build, const char **ret_place, struc
 		*ret_place = disk;
 		return 0;
 	}
-	if (fstat(build->snapshot_fd, &status) < 0)
-		return error_set_errno(error, errno, "snapshot");
-	if (memory > 0 && (uint64_t)status.st_size > memory / MEMORY_SHARE / BUILT_TO_SOURCE)
-		*ret_place = disk;
+	*ret_place = source_place(build->orchestrator, build->snapshot_fd);
 	return 0;
 }
 
@@ -350,6 +320,7 @@ int build_view_make_script(struct build *build, struct build_view *view, bool te
 	if (r < 0)
 		return r;
 	view->trees[TREE_SOURCE].writable = false;
+	view->trees[TREE_SOURCE].place = source_place(build->orchestrator, build->snapshot_fd);
 	view->tree_count = TREE_BUILD;
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "orchestrator/configuration.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "lib/artifacts/exit_code.h"
@@ -33,7 +34,65 @@ static int check_owner(int fd, const char *place, const char *path, bool *ret_ex
 		return refuse(error, EPERM, place, path,
 			      "may be written to by others: what it says is not done "
 			      "(chmod go-w)");
-	*ret_executable = status.st_mode & S_IXUSR;
+	if (ret_executable)
+		*ret_executable = status.st_mode & S_IXUSR;
+	return 0;
+}
+
+int configuration_open(const char *path, int *ret_fd, struct error **error)
+{
+	cleanup_close int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_error struct error *reason = NULL;
+	int r = root_fd < 0 ? error_set_errno(&reason, errno, "/")
+			    : open_trusted(root_fd, path, geteuid(), O_RDONLY | O_DIRECTORY, ret_fd,
+					   NULL, &reason);
+
+	if (r == -ENOENT)
+		*ret_fd = -1;
+	if (r == 0 || r == -ENOENT)
+		return 0;
+	if (error) {
+		*error = TAKE_PTR(reason);
+		error_set_code(*error, EXIT_USAGE);
+	}
+	return r;
+}
+
+int configuration_open_below(int directory_fd, const char *place, const char *name, int *ret_fd,
+			     struct error **error)
+{
+	cleanup_close int fd = -1;
+	int r = open_beneath(directory_fd, name, O_RDONLY | O_DIRECTORY, 0, &fd, NULL);
+
+	if (r == -ENOENT || r == -ENOTDIR)
+		return r;
+	if (r < 0)
+		return refuse(error, -r, place, name,
+			      r == -EACCES ? "cannot be read by the account that builds: make it "
+					     "readable (chmod a+rx)"
+					   : "cannot be opened; a link is not read in its place");
+	r = check_owner(fd, place, name, NULL, error);
+	if (r == 0)
+		*ret_fd = TAKE_FD(fd);
+	return r;
+}
+
+/* The directories between directory_fd and the file. What they are the file's own opening tells. */
+static int check_way(int directory_fd, const char *place, const char *path, struct error **error)
+{
+	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+		cleanup_free char *parent = strndup(path, (size_t)(slash - path));
+		cleanup_close int fd = -1;
+		int r;
+
+		if (!parent)
+			return error_set_errno(error, ENOMEM, "%s", place);
+		if (open_beneath(directory_fd, parent, O_PATH | O_DIRECTORY, 0, &fd, NULL) < 0)
+			return 0;
+		r = check_owner(fd, place, parent, NULL, error);
+		if (r < 0)
+			return r;
+	}
 	return 0;
 }
 
@@ -44,8 +103,11 @@ int configuration_read(int directory_fd, const char *place, const char *path, ui
 	cleanup_close int fd = -1;
 	bool executable = false;
 	struct stat status;
-	int r = open_beneath(directory_fd, path, O_RDONLY | O_NONBLOCK, 0, &fd, NULL);
+	int r = check_way(directory_fd, place, path, error);
 
+	if (r < 0)
+		return r;
+	r = open_beneath(directory_fd, path, O_RDONLY | O_NONBLOCK, 0, &fd, NULL);
 	if (r == -ENOENT)
 		return r;
 	if (r == -EACCES)

@@ -15,14 +15,6 @@ size_t depend_find(const struct depend_node *nodes, size_t count, const char *na
 	return index;
 }
 
-bool depend_needs(const struct depend_node *node, const char *name)
-{
-	for (size_t i = 0; i < node->need_count; i++)
-		if (strcmp(node->needs[i], name) == 0)
-			return true;
-	return false;
-}
-
 static bool has_come(const size_t *order, size_t ordered, size_t index)
 {
 	for (size_t i = 0; i < ordered; i++)

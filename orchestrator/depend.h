@@ -32,6 +32,5 @@ char *depend_circle(const struct depend_node *nodes, size_t count, const size_t 
 		    size_t ordered, size_t index) must_check;
 /* The node of this name, or count. */
 size_t depend_find(const struct depend_node *nodes, size_t count, const char *name);
-bool depend_needs(const struct depend_node *node, const char *name);
 
 #endif

@@ -7,12 +7,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/artifacts/build_files.h"
 #include "lib/artifacts/ticket.h"
 #include "lib/base/files.h"
 #include "lib/base/memfd.h"
 #include "lib/recipes/version.h"
 
-#define FILE_MAXIMUM (UINT64_C(256) << 20)
 /* Where a ticket has its source digest: ticket.h. */
 #define TICKET_MAGIC "kmodbox-ticket-1"
 #define TICKET_SOURCE (16 + 8 + 8 + 3 * TICKET_NAME + TICKET_ARCHITECTURE)
@@ -158,7 +158,7 @@ static int take_file(struct dependency *dependency, int module_fd, const char *n
 	char **names;
 	uint64_t size;
 	int *fds;
-	int r = open_regular_beneath(module_fd, name, FILE_MAXIMUM, &fd, &size, error);
+	int r = open_regular_beneath(module_fd, name, BUILD_MODULE_MAXIMUM, &fd, &size, error);
 
 	if (r == 0)
 		r = memfd_from_file(name, fd, size, &sealed_fd, error);

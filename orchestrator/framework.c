@@ -2,7 +2,6 @@
 /* Reads framework.conf, see framework.h; framework_evaluate.c has bash evaluate it. */
 #include "orchestrator/framework.h"
 
-#include <fcntl.h>
 #include <string.h>
 
 #include "lib/artifacts/exit_code.h"
@@ -61,23 +60,27 @@ static int compare_names(const void *left, const void *right)
 	return strcmp(*(char *const *)left, *(char *const *)right);
 }
 
-static int list_files(int fd, char **names, size_t *count, struct error **error)
+static int list_files(const char *place, int fd, char **names, size_t *count, struct error **error)
 {
+	cleanup_close int directory_fd = -1;
 	cleanup_list DIR *list = NULL;
 	const char *name;
-	int r = list_open(fd, DIRECTORY, &list, NULL);
+	int r = configuration_open_below(fd, place, DIRECTORY, &directory_fd, error);
 
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
+	if (r == 0)
+		r = list_open(directory_fd, ".", &list, error);
 	if (r < 0)
-		return error_set_errno(error, -r, "framework.conf.d cannot be read");
+		return r;
 	while ((name = list_next(list))) {
 		/* As the shell's *.conf: no hidden files. */
 		if (!string_ends_with(name, ".conf") || !name_is_safe(name))
 			continue;
 		if (*count == FRAMEWORK_FILES)
 			return error_refuse(error, EXIT_USAGE, E2BIG,
-					    DIRECTORY ": more than %d files", FRAMEWORK_FILES);
+					    "%s/" DIRECTORY ": more than %d files", place,
+					    FRAMEWORK_FILES);
 		names[*count] = format_string(DIRECTORY "/%s", name);
 		if (!names[(*count)++])
 			return error_set_errno(error, ENOMEM, "framework.conf");
@@ -89,15 +92,15 @@ static int list_files(int fd, char **names, size_t *count, struct error **error)
 static int load(struct framework *framework, const char *place, struct error **error)
 {
 	char *names[FRAMEWORK_FILES] = { NULL };
-	cleanup_close int fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int fd = -1;
 	size_t count = 0;
-	int r;
+	int r = configuration_open(place, &fd, error);
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : error_set_errno(error, errno, "%s", place);
+	if (r < 0 || fd < 0)
+		return r;
 	r = add_file(framework, place, fd, "framework.conf", error);
 	if (r == 0)
-		r = list_files(fd, names, &count, error);
+		r = list_files(place, fd, names, &count, error);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = add_file(framework, place, fd, names[i], error);
 	for (size_t i = 0; i < count; i++)
@@ -139,9 +142,9 @@ static const struct {
 };
 
 static int set_tree(char **field, const char *name, const char *normal, const char *value,
-		    bool trees, struct error **error)
+		    struct error **error)
 {
-	if (*field || !trees || strcmp(value, normal) == 0 || !*value)
+	if (*field || strcmp(value, normal) == 0 || !*value)
 		return 0;
 	if (value[0] != '/')
 		return error_refuse(error, EXIT_USAGE, EINVAL,
@@ -177,6 +180,7 @@ static int set_environment(struct options *options, const char *value, bool firs
 				    "absolute path",
 				    value);
 	if (first) {
+		free(options->build_environment);
 		options->build_environment = *value ? strdup(value) : NULL;
 		return !*value || options->build_environment
 			       ? 0
@@ -206,20 +210,44 @@ static int warn_without_effect(const struct log *log, const char *name, const ch
 			    name);
 }
 
+/* Where the place of a tree is kept, and which one DKMS has anyway; NULL: name is no tree. */
+static char **find_tree(struct options *options, const char *name, const char **ret_normal)
+{
+	const struct {
+		const char *name;
+		const char *normal;
+		char **field;
+	} trees[] = {
+		{ "dkms_tree", "/var/lib/dkms", &options->dkms_tree },
+		{ "source_tree", "/usr/src", &options->source_tree },
+		{ "install_tree", "/lib/modules", &options->install_tree },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(trees); i++) {
+		if (strcmp(name, trees[i].name) == 0) {
+			*ret_normal = trees[i].normal;
+			return trees[i].field;
+		}
+	}
+	return NULL;
+}
+
 /* kernel: how many came before. What does not depend on it is taken from the first. */
 static int take(struct options *options, bool trees, const struct log *log, const char *name,
 		const char *value, size_t kernel, struct error **error)
 {
+	const char *normal;
+	char **tree = find_tree(options, name, &normal);
+
+	if (tree)
+		return trees && kernel == 0 ? set_tree(tree, name, normal, value, error) : 0;
+	/* Of the rest it needs nothing, and it is not the one to tell of mistakes. */
+	if (options->verb == VERB_STATUS)
+		return 0;
 	if (strcmp(name, "build_environment") == 0)
 		return set_environment(options, value, kernel == 0, error);
 	if (kernel > 0)
 		return 0;
-	if (strcmp(name, "dkms_tree") == 0)
-		return set_tree(&options->dkms_tree, name, "/var/lib/dkms", value, trees, error);
-	if (strcmp(name, "source_tree") == 0)
-		return set_tree(&options->source_tree, name, "/usr/src", value, trees, error);
-	if (strcmp(name, "install_tree") == 0)
-		return set_tree(&options->install_tree, name, "/lib/modules", value, trees, error);
 	if (strcmp(name, "parallel_jobs") == 0)
 		return set_jobs(options, value, error);
 	if (strcmp(name, "verbose") == 0) {
@@ -241,45 +269,49 @@ static const char *next_string(const char *answer, size_t length, size_t *offset
 	return string;
 }
 
+static int refuse_value(const char *name, const char *shown, struct error **error)
+{
+	if (strcmp(name, "@syntax") == 0)
+		return error_refuse(error, EXIT_USAGE, EINVAL,
+				    "framework.conf is not valid shell; bash said: %s", shown);
+	return error_refuse(error, EXIT_USAGE, EINVAL,
+			    "framework.conf: a value has bytes that cannot be shown: '%s'", shown);
+}
+
 int framework_take_answer(struct options *options, bool trees, const struct log *log,
 			  const char *answer, size_t length, struct error **error)
 {
-	size_t offset = 0;
-	size_t kernels = 0;
+	const size_t expected = options->kernel_count ? options->kernel_count : 1;
+	const char *file = "framework.conf";
+	size_t offset = 0, kernels = 0;
 	const char *name;
 
 	while ((name = next_string(answer, length, &offset)) && strcmp(name, "@end") != 0) {
 		const char *value = next_string(answer, length, &offset);
-		cleanup_free char *shown = NULL;
-		int r;
+		cleanup_free char *shown = value ? sanitised(value) : NULL;
+		int r = 0;
 
-		if (!value) {
-			name = NULL;
+		if (!value)
 			break;
-		}
-		shown = sanitised(value);
-		if (strcmp(name, "@syntax") == 0)
-			return error_refuse(error, EXIT_USAGE, EINVAL,
-					    "framework.conf is not valid shell; bash said: %s",
-					    shown ? shown : "?");
-		if (!shown || strcmp(shown, value) != 0)
-			return error_refuse(error, EXIT_USAGE, EINVAL,
-					    "framework.conf: a value has bytes that cannot be "
-					    "shown: '%s'",
-					    shown ? shown : "?");
-		if (strcmp(name, "@kernel") == 0) {
+		if (!shown)
+			return error_set_errno(error, ENOMEM, "framework.conf");
+		if (strcmp(name, "@syntax") == 0 || strcmp(shown, value) != 0)
+			return refuse_value(name, shown, error);
+		if (strcmp(name, "@file") == 0)
+			file = value;
+		else if (strcmp(name, "@kernel") == 0)
 			kernels++;
-			continue;
-		}
-		r = take(options, trees, log, name, value, kernels ? kernels - 1 : 0, error);
+		else
+			r = take(options, trees, log, name, value, kernels, error);
 		if (r < 0)
 			return r;
 	}
-	return name && offset == length
-		       ? 0
-		       : error_refuse(error, EXIT_USAGE, EINVAL,
-				      "framework.conf ended the shell before its end: it may only "
-				      "set variables, in 2 s of CPU time, not call exit or exec");
+	if (name && strcmp(name, "@end") == 0 && offset == length && kernels == expected)
+		return 0;
+	return error_refuse(error, EXIT_USAGE, EINVAL,
+			    "%s ended the shell before its end: it may only set variables, in 2 s "
+			    "of CPU time, not call exit or exec",
+			    file);
 }
 
 int framework_apply(struct options *options, const struct log *log, struct error **error)
@@ -287,11 +319,20 @@ int framework_apply(struct options *options, const struct log *log, struct error
 	cleanup(framework_clear) struct framework framework = { 0 };
 	cleanup_text struct text answer = { 0 };
 	bool trees = geteuid() == 0 || options->dkms_config;
-	int r = load(&framework, options->dkms_config ? options->dkms_config : "/etc/dkms", error);
+	int r;
 
+	/* It only looks, and is asked everywhere: where all is said already it needs no file. */
+	if (options->verb == VERB_STATUS &&
+	    (!trees || (options->dkms_tree && options->source_tree && options->install_tree)))
+		return 0;
+	r = load(&framework, options->dkms_config ? options->dkms_config : "/etc/dkms", error);
 	if (r < 0 || !framework.speaks)
 		return r;
-	r = framework_evaluate(&framework, options, &answer, error);
+	r = framework_plain(&framework, options->kernel_count ? options->kernel_count : 1, &answer);
+	if (r < 0)
+		return error_set_errno(error, -r, "framework.conf");
+	if (r == 0)
+		r = framework_evaluate(&framework, options, &answer, error);
 	return r < 0 ? r
 		     : framework_take_answer(options, trees, log, answer.data ? answer.data : "",
 					     answer.length, error);

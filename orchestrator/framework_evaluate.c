@@ -16,11 +16,14 @@
 #include "sandbox/slot.h"
 
 /*
- * Arguments: the number of files and they, then the kernels. Fd 3, the answer, is closed while a
- * file is read. Each kernel has a shell of its own.
+ * Arguments: the number of files and they, the number of settings and they, then the kernels. Fd 3,
+ * the answer, is closed while a file is read. Each kernel has a shell of its own, whose answer ends
+ * with the kernel: one that a file ended earlier has none.
  */
 static const char script[] =
 	"files=(\"${@:2:$1}\")\n"
+	"shift $(($1 + 1))\n"
+	"names=(\"${@:2:$1}\")\n"
 	"shift $(($1 + 1))\n"
 	"for file in \"${files[@]}\"; do\n"
 	"	if ! said=$(bash -n \"$file\" 2>&1 3>&-); then\n"
@@ -29,25 +32,22 @@ static const char script[] =
 	"	fi\n"
 	"done\n"
 	"answer() {\n"
-	"	readonly -a kmodbox_files=(\"${files[@]}\")\n"
-	"	unset file files said\n"
+	"	readonly -a kmodbox_files=(\"${files[@]}\") kmodbox_names=(\"${names[@]}\")\n"
+	"	readonly kmodbox_kernel=$1\n"
+	"	unset file files names said\n"
 	"	kernelver=$1\n"
 	"	set --\n"
 	"	for kmodbox_file in \"${kmodbox_files[@]}\"; do\n"
+	"		builtin printf '@file\\0%s\\0' \"${kmodbox_file#/etc/dkms/}\" >&3\n"
 	"		source \"$kmodbox_file\" 3>&-\n"
 	"	done\n"
 	"	set +efux\n"
-	"	builtin printf '@kernel\\0%s\\0' \"$kernelver\" >&3\n"
-	"	for kmodbox_name in source_tree dkms_tree install_tree tmp_location verbose \\\n"
-	"		symlink_modules autoinstall_all_kernels modprobe_on_install parallel_jobs "
-	"\\\n"
-	"		build_environment post_transaction continue_on_error sign_file \\\n"
-	"		mok_signing_key mok_certificate try_sign_modules compress_gzip_opts \\\n"
-	"		compress_xz_opts compress_zstd_opts; do\n"
-	"		[[ ! -v $kmodbox_name ]] ||\n"
+	"	for kmodbox_name in \"${kmodbox_names[@]}\"; do\n"
+	"		[[ ! -v $kmodbox_name && $kmodbox_name != build_environment ]] ||\n"
 	"			builtin printf '%s\\0%s\\0' \"$kmodbox_name\" \"${!kmodbox_name}\" "
 	">&3\n"
 	"	done\n"
+	"	builtin printf '@kernel\\0%s\\0' \"$kmodbox_kernel\" >&3\n"
 	"	exit 77\n"
 	"}\n"
 	"for kernel; do\n"
@@ -121,28 +121,33 @@ static int run_bash(const struct framework *framework, const struct options *opt
 		    const struct sandbox_spec *base, struct text *ret_answer, struct error **error)
 {
 	const size_t kernels = options->kernel_count ? options->kernel_count : 1;
-	cleanup_free const char **argv = calloc(framework->count + kernels + 8, sizeof(*argv));
+	cleanup_free const char **argv =
+		calloc(framework->count + FRAMEWORK_NAMES + kernels + 9, sizeof(*argv));
 	char *paths[FRAMEWORK_FILES] = { NULL };
-	char number[16];
+	char number[2][16];
 	struct utsname running;
 	size_t count = 0;
 	int r = argv ? 0 : -ENOMEM;
 
 	if (r < 0 || uname(&running) < 0)
 		return error_set_errno(error, r < 0 ? -r : errno, "framework.conf");
-	(void)snprintf(number, sizeof(number), "%zu", framework->count);
+	(void)snprintf(number[0], sizeof(number[0]), "%zu", framework->count);
+	(void)snprintf(number[1], sizeof(number[1]), "%d", FRAMEWORK_NAMES);
 	argv[count++] = "/bin/bash";
 	argv[count++] = "--norc";
 	argv[count++] = "--noprofile";
 	argv[count++] = "-c";
 	argv[count++] = script;
 	argv[count++] = "bash";
-	argv[count++] = number;
+	argv[count++] = number[0];
 	for (size_t i = 0; i < framework->count; i++) {
 		paths[i] = format_string("/etc/dkms/%s", framework->files[i].name);
 		argv[count++] = paths[i] ? paths[i] : "/nonexistent";
 		r = paths[i] ? r : -ENOMEM;
 	}
+	argv[count++] = number[1];
+	for (size_t i = 0; i < FRAMEWORK_NAMES; i++)
+		argv[count++] = framework_name(i);
 	for (size_t i = 0; i < kernels; i++)
 		argv[count++] = options->kernel_count ? options->kernels[i] : running.release;
 	r = r < 0 ? error_set_errno(error, -r, "framework.conf")
@@ -187,6 +192,10 @@ static _Noreturn void answer_or_reason(const struct framework *framework,
 		ignore_result(write_all(fd, answer.data, answer.length));
 	} else {
 		code = error_code(error) ? error_code(error) : EXIT_INFRASTRUCTURE;
+		if (code == EXIT_SANDBOX)
+			(void)error_context(
+				&error, "framework.conf holds more than lines of NAME=VALUE, so a "
+					"sandbox has to evaluate it");
 		reason = error_describe(error);
 		if (reason)
 			ignore_result(write_all(fd, reason, strlen(reason)));

@@ -19,26 +19,55 @@
 #define GIT "/usr/bin/git"
 
 /*
- * One line each: the commit, how many tracked files differ from it, how many submodules it names.
- * Behind a prefix, so that there is one directory at the top to be taken off.
+ * The archive is read by way of a repository of ours, which has the checkout's objects and nothing
+ * else of it: no setting, so no program of the checkout's; no attribute but our own. So what comes
+ * out are the commit's files as they are stored. Only then, and with the archive out of reach, the
+ * checkout's own settings count: in what is told, a line of the commit, how many tracked files
+ * differ from it, how many submodules it names. Behind a prefix, so that there is one directory at
+ * the top to be taken off.
  */
 static const char script[] =
 	"set -eu\n"
 	"commit=$(git rev-parse --verify 'HEAD^{commit}' 3>&-)\n"
+	"GIT_DIR=" SETTINGS "/${#commit} GIT_OBJECT_DIRECTORY=" CHECKOUT "/.git/objects "
 	"git archive --format=tar --prefix=source/ \"$commit\" >&3\n"
-	"changed=$(git -c core.fsmonitor=false status 3>&- --porcelain --untracked-files=no "
+	"exec 3>&-\n"
+	"changed=$(git -c core.fsmonitor=false status --porcelain --untracked-files=no "
 	"--ignore-submodules=all | wc -l)\n"
-	"modules=$(git ls-tree -r \"$commit\" 3>&- | grep -c '^160000 ' || true)\n"
+	"modules=$(git ls-tree -r \"$commit\" | grep -c '^160000 ' || true)\n"
 	"echo \"kmodbox $commit $changed $modules\"\n";
 
-/* The checkout is somebody else's, which is why git is where it is. */
-static const char settings[] = "[safe]\n\tdirectory = *\n";
+static const char *const directories[] = { "40", "40/info", "40/refs", "64", "64/info", "64/refs" };
+static const struct {
+	const char *path;
+	const char *content;
+} files[] = {
+	/* The checkout is somebody else's, which is why git is where it is. */
+	{ ".gitconfig", "[safe]\n\tdirectory = *\n" },
+	/* By the length of a commit's name: SHA-1, SHA-256. */
+	{ "40/HEAD", "ref: refs/heads/none\n" },
+	{ "40/config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n" },
+	{ "64/HEAD", "ref: refs/heads/none\n" },
+	{ "64/config", "[core]\n\trepositoryformatversion = 1\n\tbare = true\n"
+		       "[extensions]\n\tobjectformat = sha256\n" },
+#define RAW                                                                                        \
+	"* -export-ignore -export-subst -text -ident !eol !crlf !filter !working-tree-encoding\n"
+	{ "40/info/attributes", RAW },
+	{ "64/info/attributes", RAW },
+};
 
 static int fill_settings(void *context, int directory_fd, struct error **error)
 {
+	int r = 0;
+
 	(void)context;
-	return write_file_atomically(directory_fd, ".gitconfig", settings, strlen(settings), 0644,
-				     error);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(directories); i++)
+		if (mkdirat(directory_fd, directories[i], 0755) < 0)
+			r = error_set_errno(error, errno, "%s", directories[i]);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++)
+		r = write_file_atomically(directory_fd, files[i].path, files[i].content,
+					  strlen(files[i].content), 0644, error);
+	return r;
 }
 
 int git_find(int directory_fd, bool *ret_found, struct error **error)
@@ -66,13 +95,17 @@ static int run_git(const struct orchestrator *orchestrator, int output_fd, struc
 	static const char *const argv[] = {
 		"/bin/bash", "--norc", "--noprofile", "-c", script, NULL
 	};
-	static const char *const environment[] = {
-		"PATH=/usr/bin:/bin",	    "LC_ALL=C.UTF-8",
-		"HOME=" SETTINGS,	    "GIT_CONFIG_NOSYSTEM=1",
-		"GIT_OPTIONAL_LOCKS=0",	    "GIT_TERMINAL_PROMPT=0",
-		"GIT_NO_REPLACE_OBJECTS=1", "GIT_DIR=" CHECKOUT "/.git",
-		"GIT_WORK_TREE=" CHECKOUT,  NULL
-	};
+	static const char *const environment[] = { "PATH=/usr/bin:/bin",
+						   "LC_ALL=C.UTF-8",
+						   "HOME=" SETTINGS,
+						   "GIT_CONFIG_NOSYSTEM=1",
+						   "GIT_ATTR_NOSYSTEM=1",
+						   "GIT_OPTIONAL_LOCKS=0",
+						   "GIT_TERMINAL_PROMPT=0",
+						   "GIT_NO_REPLACE_OBJECTS=1",
+						   "GIT_DIR=" CHECKOUT "/.git",
+						   "GIT_WORK_TREE=" CHECKOUT,
+						   NULL };
 	const struct sandbox_mount mount = { .source = orchestrator->shown_source,
 					     .target = CHECKOUT,
 					     .vouched = true };
@@ -138,7 +171,10 @@ static void tell(const struct orchestrator *orchestrator, const struct text *out
 		log_warning(orchestrator->log, "%s: git does not say which commit was taken", path);
 		return;
 	}
-	log_info(orchestrator->log, "Taking commit %s of %s, tracked files only", commit, path);
+	log_info(
+		orchestrator->log,
+		"Taking commit %s of %s (as the repository says, not verified), tracked files only",
+		commit, path);
 	if (parse_u64(changed, UINT32_MAX, &count) == 0 && count > 0)
 		log_warning(orchestrator->log,
 			    "%s: %llu tracked file%s differ%s from that commit; what is not "

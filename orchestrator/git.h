@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A git checkout as a source: what its HEAD commit has, and nothing that merely lies about. git
- * runs in a sandbox that sees the checkout read-only and nothing else, so hooks, filters and
- * settings of a hostile repository have nothing to reach.
+ * A git checkout as a source: the files of its HEAD commit as they are stored, and nothing that
+ * merely lies about; attributes (filters, export-subst, export-ignore, line ends) do not act on
+ * them. git runs in a sandbox that sees the checkout read-only and nothing else, so hooks, filters
+ * and settings of a hostile repository have nothing to reach. Which commit that is, is the
+ * repository's word: what is approved is the digest of the files.
  */
 #ifndef KMODBOX_ORCHESTRATOR_GIT_H
 #define KMODBOX_ORCHESTRATOR_GIT_H

@@ -11,6 +11,7 @@
 #include "lib/artifacts/exit_code.h"
 #include "lib/base/files.h"
 #include "lib/base/syscalls.h"
+#include "sandbox/remedy.h"
 
 #define POLICY_MAXIMUM (UINT64_C(1) << 20)
 
@@ -59,6 +60,8 @@ void helper_fd(struct helper *helper, const char *option, int fd)
 
 void helper_named_fd(struct helper *helper, const char *option, const char *name, int fd)
 {
+	if (fd < 0)
+		return;
 	add(helper, strdup(option));
 	add(helper, format_string("%s=%d", name, fd));
 	keep_fd(helper, fd);
@@ -124,8 +127,13 @@ static int open_own(const char *beside, const char *installed, const char *name,
 	cleanup_free char *fallback = NULL;
 	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
-	if (length < 0)
-		return error_set_errno(error, errno, "/proc/self/exe");
+	if (length < 0) {
+		(void)error_set_errno(error, errno, "/proc/self/exe");
+		remedy_explain(error, REMEDY_STEP, geteuid() == 0);
+		if (error)
+			error_set_code(*error, EXIT_SANDBOX);
+		return -ENOENT;
+	}
 	program[length] = '\0';
 	*strrchr(program, '/') = '\0';
 	path = format_string("%s%s/%s", program, beside, name);
@@ -178,21 +186,42 @@ static int read_policy(const char *file, struct text *policy, struct error **err
 	return r;
 }
 
+static int compile(enum profile profile, struct seccomp_profile *loaded, struct text *policy,
+		   struct error **error)
+{
+	static const char *const names[PROFILES] = { "build", "network" };
+	cleanup_free char *file = format_string("%s.seccomp", names[profile]);
+	int r = file ? read_policy(file, policy, error) : error_set_errno(error, ENOMEM, "profile");
+
+	loaded->name = names[profile];
+	return r < 0 ? r
+		     : seccomp_compile(file, policy->data, policy->length, &loaded->program, error);
+}
+
+int helper_load_program(enum profile profile, struct seccomp_program *ret_program,
+			struct error **error)
+{
+	struct seccomp_profile loaded = { 0 };
+	cleanup_text struct text policy = { 0 };
+	int r = compile(profile, &loaded, &policy, error);
+
+	if (r == 0)
+		*ret_program = loaded.program;
+	return r;
+}
+
 int helper_load_profile(enum profile profile, struct seccomp_profile *ret_profile,
 			struct error **error)
 {
-	static const char *const names[PROFILES] = { "build", "network" };
-	struct seccomp_profile loaded = { .name = names[profile] };
-	cleanup_free char *file = format_string("%s.seccomp", loaded.name);
+	struct seccomp_profile loaded = { 0 };
 	cleanup_text struct text policy = { 0 };
-	int r = file ? read_policy(file, &policy, error)
-		     : error_set_errno(error, ENOMEM, "profile");
+	int r = compile(profile, &loaded, &policy, error);
 
 	if (r == 0)
 		r = digest_bytes(policy.data, policy.length, &loaded.digest, error);
 	if (r == 0)
-		r = seccomp_compile(file, policy.data, policy.length, &loaded.program, error);
-	if (r == 0)
 		*ret_profile = loaded;
+	else
+		seccomp_program_clear(&loaded.program);
 	return r;
 }

@@ -30,7 +30,7 @@ void helper_text(struct helper *helper, const char *option, const char *value);
 void helper_number(struct helper *helper, const char *option, unsigned long value);
 /* Nothing is added for -1. */
 void helper_fd(struct helper *helper, const char *option, int fd);
-/* "--kernel RELEASE=FD". */
+/* "--kernel RELEASE=FD". Nothing is added for -1. */
 void helper_named_fd(struct helper *helper, const char *option, const char *name, int fd);
 int helper_start(struct helper *helper, pid_t *ret_pid, struct error **error) must_check;
 void helper_clear(struct helper *helper);
@@ -42,7 +42,10 @@ void helper_clear(struct helper *helper);
  */
 int helper_open_program(const char *name, int *ret_fd, struct error **error) must_check;
 int helper_open_profile(const char *name, int *ret_fd, struct error **error) must_check;
-/* The system call policy of that profile, compiled, and the SHA-256 of its text. */
+/* The system call policy of that profile, compiled. */
+int helper_load_program(enum profile profile, struct seccomp_program *ret_program,
+			struct error **error) must_check;
+/* And the SHA-256 of its text, for records: the first one that is computed costs a millisecond. */
 int helper_load_profile(enum profile profile, struct seccomp_profile *ret_profile,
 			struct error **error) must_check;
 

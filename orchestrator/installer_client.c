@@ -49,16 +49,15 @@ int installer_client_add(const struct orchestrator *orchestrator, const struct r
 			 int snapshot_fd, const struct digest *source, bool write_source,
 			 struct error **error)
 {
+	const struct package package = { .module = recipe->package_name,
+					 .version = recipe->package_version };
 	struct installer_add add = { .source = *source,
 				     .count = (uint32_t)recipe->name_count,
-				     .write_source = write_source,
-				     .force = orchestrator->options->force };
-	int r = MESSAGE_STRING_SET(add.module, recipe->package_name);
+				     .write_source = write_source };
+	int r = fill_target(orchestrator, &package, NULL, &add.target, error);
 
-	if (r == 0)
-		r = MESSAGE_STRING_SET(add.version, recipe->package_version);
 	if (r < 0)
-		return error_set(error, -r, "a name is too long");
+		return r;
 	r = call(orchestrator, INSTALLER_ADD, &add, sizeof(add), &snapshot_fd, 1, error);
 	for (uint32_t i = 0; r == 0 && i < add.count; i++)
 		r = send_name(orchestrator, INSTALLER_ADD_FILE, recipe->names[i], -1, error);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * kmodbox: reads the command line and hands on. A new verb is one file and one line in this table.
- * Verbs that change nothing (status, sandbox, help) need no other process of ours.
+ * Verbs that change nothing (status, sandbox, doctor, help) need no other process of ours.
  */
 #include <signal.h>
 #include <stdio.h>
 
+#include "orchestrator/doctor.h"
 #include "orchestrator/framework.h"
 #include "orchestrator/launcher.h"
 #include "orchestrator/rebuild.h"
@@ -48,29 +49,46 @@ static int refuse_json(const struct log *log, const char *verb)
 	return EXIT_NO_SOURCE;
 }
 
+static int told(const struct log *log, const struct error *error)
+{
+	log_error(log, error);
+	return error_code(error) ? error_code(error) : EXIT_INFRASTRUCTURE;
+}
+
 /*
  * What depends on what was just installed, in a run of its own: the installer of the first one may
- * touch no other module than the one that was named.
+ * touch no other module than the one that was named, that of the second only these.
  */
 static int rebuild(const struct options *options, const struct log *log)
 {
 	static const struct verb_row row = { VERB_AUTOINSTALL, false, true, true, verb_rebuild };
 	cleanup_error struct error *error = NULL;
+	cleanup_free char *list = NULL;
 	struct options again = *options;
-	bool due = false;
+	int code;
 
-	if (rebuild_may_be_due(options, &due, &error) < 0) {
-		log_error(log, error);
-		return error_code(error) ? error_code(error) : EXIT_INFRASTRUCTURE;
-	}
+	if (rebuild_list(options, &list, &error) < 0)
+		return told(log, error);
 	again.module = again.version = NULL;
 	again.force = true; /* what is replaced was built from the same approved source */
-	return due ? launch(&row, &again, log) : 0;
+	code = list ? launch(&row, &again, list, log) : 0;
+	if (code == 0 || code == EXIT_INTERRUPTED)
+		return code;
+	/* A code of its own: what the command line names is installed, its dependents are not. */
+	(void)error_refuse(
+		&error, EXIT_AUTOINSTALL, EIO,
+		"what was installed is in place, but what depends on it could not be "
+		"made again (%d): it stays as it was, and may not load; mend what is told "
+		"above and run the command again",
+		code);
+	return told(log, error);
 }
 
-static bool may_install(enum verb verb)
+/* Where autoinstall failed for some, others may be there that something depends on. */
+static bool may_have_installed(enum verb verb, int code)
 {
-	return verb == VERB_INSTALL || verb == VERB_AUTOINSTALL || verb == VERB_MATCH;
+	return verb == VERB_AUTOINSTALL ? code == 0 || code == EXIT_AUTOINSTALL
+					: code == 0 && (verb == VERB_INSTALL || verb == VERB_MATCH);
 }
 
 static int run_verb(const struct options *options, const struct log *log)
@@ -84,8 +102,13 @@ static int run_verb(const struct options *options, const struct log *log)
 			continue;
 		if (verbs[i].needs_module && (!options->module || !options->version))
 			return usage(log, verb_name(options->verb));
-		code = launch(&verbs[i], options, log);
-		return code == 0 && may_install(options->verb) ? rebuild(options, log) : code;
+		code = launch(&verbs[i], options, NULL, log);
+		if (may_have_installed(options->verb, code)) {
+			int rebuilt = rebuild(options, log);
+
+			return code ? code : rebuilt;
+		}
+		return code;
 	}
 	return EXIT_USAGE;
 }
@@ -106,6 +129,8 @@ static int run(const struct options *options, const struct log *log)
 		return 0;
 	case VERB_SANDBOX:
 		return sandbox_command(options, log);
+	case VERB_DOCTOR:
+		return doctor(options, log);
 	case VERB_STATUS:
 		if (status_print(options, log, &error) == 0)
 			return 0;
@@ -129,7 +154,7 @@ static int run(const struct options *options, const struct log *log)
 static bool uses_trees(enum verb verb)
 {
 	return verb != VERB_NONE && verb != VERB_HELP && verb != VERB_VERSION &&
-	       verb != VERB_SANDBOX;
+	       verb != VERB_SANDBOX && verb != VERB_DOCTOR;
 }
 
 int main(int argc, char **argv)

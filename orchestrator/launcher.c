@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The privileged start, see launcher.h. Read launch() first: it is the whole story in order. */
-#include "orchestrator/launcher.h"
+#include "orchestrator/launcher_internal.h"
 
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -17,42 +16,17 @@
 #include "lib/base/message.h"
 #include "orchestrator/git.h"
 #include "orchestrator/helpers.h"
-#include "orchestrator/kernel_list.h"
 #include "orchestrator/packages.h"
 #include "orchestrator/staging.h"
 #include "orchestrator/targets.h"
 #include "sandbox/slot.h"
 
-#define WAIT_MILLISECONDS 500
 #define LEFTOVER_PASSES 1000
 #define ENVIRONMENT_MAXIMUM 65536u
 
-struct launch {
-	const struct verb_row *row;
-	struct accounts accounts;
-	struct orchestrator part; /* what the orchestrator will hold */
-	int signer_side;	  /* the other ends of the sockets */
-	int installer_side;
-	pid_t signer;
-	pid_t installer;
-	pid_t depmod;
-	pid_t orchestrator;
-	char *depmod_tree; /* where kmodbox-depmod finds the install tree */
-	bool told;	   /* a helper has said itself what is wrong */
-};
-
-/* What a person or a service manager ends us with. */
-static void interruptions(sigset_t *ret_signals)
-{
-	(void)sigemptyset(ret_signals);
-	(void)sigaddset(ret_signals, SIGINT);
-	(void)sigaddset(ret_signals, SIGTERM);
-	(void)sigaddset(ret_signals, SIGHUP);
-}
-
 static bool changes_something(enum verb verb)
 {
-	return verb != VERB_STATUS && verb != VERB_SANDBOX;
+	return verb != VERB_STATUS && verb != VERB_SANDBOX && verb != VERB_DOCTOR;
 }
 
 /* A file or directory that `add` names. */
@@ -120,15 +94,6 @@ static int open_packages(struct launch *launch, struct error **error)
 	return 0;
 }
 
-static int open_state(const struct launch *launch, const char *name, mode_t mode, int *ret_fd,
-		      struct error **error)
-{
-	int state_fd = launch->part.places.state_fd;
-	int r = make_directories(state_fd, name, mode, error);
-
-	return r < 0 ? r : open_beneath(state_fd, name, O_RDONLY | O_DIRECTORY, 0, ret_fd, error);
-}
-
 /* Where it can be reached by every part, and so by sandboxes. */
 static int show(const struct launch *launch, const char *path, char **ret_path,
 		struct error **error)
@@ -139,30 +104,42 @@ static int show(const struct launch *launch, const char *path, char **ret_path,
 	return *ret_path ? 0 : error_set_errno(error, ENOMEM, "view");
 }
 
-/* STATE/work/scratch: for builds that are too large for memory; only the slot may enter. */
+/* Once: on a full or read-only disk what is as it should be can still be looked at. */
+static int give(const struct launch *launch, int fd, uid_t owner, const char *path,
+		struct error **error)
+{
+	struct stat status;
+
+	if (!launch->accounts.separate ||
+	    (fstat(fd, &status) == 0 && status.st_uid == owner && status.st_gid == (gid_t)owner))
+		return 0;
+	return fchown(fd, owner, (gid_t)owner) < 0 ? error_set_errno(error, errno, "%s", path) : 0;
+}
+
+/* STATE/work/scratch: for sources and builds that are too large for memory; only the slot may
+ * enter.
+ */
 static int show_scratch(struct launch *launch, struct error **error)
 {
 	cleanup_free char *path = format_string("%s/work/scratch", launch->part.places.state);
 	cleanup_close int fd = -1;
-	int r = path ? open_state(launch, "work/scratch", 0700, &fd, error)
+	int r = path ? launch_open_state(launch, "work/scratch", 0700, &fd, error)
 		     : error_set_errno(error, ENOMEM, "scratch");
 
-	if (r == 0 && launch->accounts.separate &&
-	    fchown(fd, launch->accounts.build_slot, (gid_t)launch->accounts.build_slot) < 0)
-		r = error_set_errno(error, errno, "%s", path);
+	if (r == 0)
+		r = give(launch, fd, launch->accounts.build_slot, path, error);
 	return r < 0 ? r : show(launch, path, &launch->part.scratch_place, error);
 }
 
 /* STATE/cache: the orchestrator's own. */
 static int open_cache(struct launch *launch, struct error **error)
 {
-	const uid_t owner = launch->accounts.orchestrator;
+	cleanup_free char *path = format_string("%s/cache", launch->part.places.state);
 	int *fd = &launch->part.cache_fd;
-	int r = open_state(launch, "cache", 0755, fd, error);
+	int r = path ? launch_open_state(launch, "cache", 0755, fd, error)
+		     : error_set_errno(error, ENOMEM, "cache");
 
-	if (r == 0 && launch->accounts.separate && fchown(*fd, owner, (gid_t)owner) < 0)
-		r = error_set_errno(error, errno, "%s/cache", launch->part.places.state);
-	return r;
+	return r < 0 ? r : give(launch, *fd, launch->accounts.orchestrator, path, error);
 }
 
 /* What sandboxes show of the host: headers, and for builds the trees of DKMS. */
@@ -189,9 +166,10 @@ static int stage_view(struct launch *launch, struct error **error)
 		r = show(launch, part->places.dkms_tree, &part->shown_dkms_tree, error);
 	if (r == 0 && launch->row->signs)
 		r = show(launch, part->places.source_tree, &part->shown_source_tree, error);
-	if (r == 0 && launch->row->signs)
+	/* A source can be too large for memory whatever is done with it. */
+	if (r == 0)
 		r = open_cache(launch, error);
-	return r == 0 && launch->row->signs ? show_scratch(launch, error) : r;
+	return r < 0 ? r : show_scratch(launch, error);
 }
 
 /* The file that framework.conf names, for builds; where there is none, there is none. */
@@ -240,229 +218,13 @@ static int make_slot(struct launch *launch, struct error **error)
 	return r;
 }
 
-/* Waits until the signer says that it has its keys; it has told the reason itself where it has not.
- */
-static int await_signer(struct launch *launch, int ready_fd, struct error **error)
-{
-	char byte;
-	int status = 0;
-
-	if (read(ready_fd, &byte, 1) == 1)
-		return 0;
-	(void)waitpid(launch->signer, &status, 0);
-	launch->signer = 0;
-	/* 127: it could not be run at all, and said nothing. */
-	launch->told = WIFEXITED(status) && WEXITSTATUS(status) && WEXITSTATUS(status) != 127;
-	(void)error_set(error, EIO, "the signer could not start");
-	error_set_code(*error, launch->told ? WEXITSTATUS(status) : EXIT_SIGNING);
-	return -EIO;
-}
-
-static int start_signer(struct launch *launch, struct error **error)
-{
-	cleanup_helper struct helper helper = { .name = "kmodbox-signer" };
-	cleanup_close int keys_fd = -1;
-	cleanup_close int approvals_fd = -1;
-	cleanup_close int audit_fd = -1;
-	cleanup_close int checker_fd = -1;
-	int ready[2];
-	int r;
-
-	r = open_state(launch, "keys", 0700, &keys_fd, error);
-	if (r == 0)
-		r = open_state(launch, "approvals", 0755, &approvals_fd, error);
-	if (r == 0)
-		r = open_beneath(launch->part.places.state_fd, "audit.log",
-				 O_RDWR | O_APPEND | O_CREAT, 0640, &audit_fd, error);
-	if (r == 0)
-		r = helper_open_program("kmodbox-checker", &checker_fd, error);
-	if (r < 0)
-		return r;
-	if (pipe2(ready, O_CLOEXEC) < 0)
-		return error_set_errno(error, errno, "pipe");
-	helper_fd(&helper, "--socket", launch->signer_side);
-	helper_fd(&helper, "--keys", keys_fd);
-	helper_fd(&helper, "--approvals", approvals_fd);
-	helper_fd(&helper, "--audit", audit_fd);
-	helper_fd(&helper, "--checker", checker_fd);
-	helper_fd(&helper, "--ready", ready[1]);
-	for (size_t i = 0; i < launch->part.target_count; i++)
-		if (launch->part.targets[i].kernel)
-			helper_named_fd(&helper, "--kernel", launch->part.targets[i].release,
-					launch->part.targets[i].kernel->build_fd);
-	if (launch->accounts.separate)
-		helper_number(&helper, "--uid", launch->accounts.signer);
-	r = helper_start(&helper, &launch->signer, error);
-	(void)close_fd(ready[1]);
-	if (r == 0)
-		r = await_signer(launch, ready[0], error);
-	(void)close_fd(ready[0]);
-	return r;
-}
-
-static int start_depmod(struct launch *launch, int socket, struct error **error)
-{
-	cleanup_helper struct helper helper = { .name = "kmodbox-depmod" };
-	cleanup_close int profile_fd = -1;
-	cleanup_close int userns_fd = -1;
-	int r;
-
-	r = helper_open_profile("build.seccomp", &profile_fd, error);
-	if (r == 0 && launch->accounts.separate)
-		r = slot_new(launch->accounts.depmod, launch->accounts.depmod_slot, &userns_fd,
-			     error);
-	if (r < 0)
-		return r;
-	helper_fd(&helper, "--socket", socket);
-	helper_text(&helper, "--install-tree", launch->depmod_tree);
-	helper_fd(&helper, "--profile", profile_fd);
-	helper_fd(&helper, "--userns", userns_fd);
-	if (launch->accounts.separate)
-		helper_number(&helper, "--uid", launch->accounts.depmod);
-	return helper_start(&helper, &launch->depmod, error);
-}
-
-/*
- * Until the installer has the trees to itself and has finished what a crash left: only then does
- * the state that the orchestrator reads hold until its end.
- */
-static int await_installer(const struct launch *launch, int ready_fd, struct error **error)
-{
-	struct pollfd ready = { .fd = ready_fd, .events = POLLIN };
-	const struct timespec at_once = { 0 };
-	sigset_t signals;
-	bool told = false;
-
-	interruptions(&signals);
-	while (poll(&ready, 1, WAIT_MILLISECONDS) == 0) {
-		if (!told)
-			log_info(launch->part.log, "Waiting for another kmodbox that works on %s",
-				 launch->part.places.dkms_tree);
-		told = true;
-		if (sigtimedwait(&signals, NULL, &at_once) < 0)
-			continue;
-		(void)kill(launch->installer, SIGKILL);
-		(void)error_set(error, EINTR, "interrupted while waiting for another kmodbox");
-		error_set_code(*error, EXIT_INTERRUPTED);
-		return -EINTR;
-	}
-	return 0;
-}
-
-/* Nothing may be done to other kernels: "/6.1.0-1-amd64/6.12.1/". */
-static void name_kernels(const struct launch *launch, struct helper *helper)
-{
-	cleanup_text struct text list = { 0 };
-	int r = text_append_string(&list, "/");
-
-	for (size_t i = 0; r == 0 && i < launch->part.target_count; i++)
-		r = text_append_format(&list, "%s/", launch->part.targets[i].release);
-	helper_text(helper, "--kernels", r == 0 ? list.data : "/");
-}
-
-static int start_installer(struct launch *launch, struct error **error)
-{
-	cleanup_helper struct helper helper = { .name = "kmodbox-installer" };
-	const struct places *places = &launch->part.places;
-	cleanup_close int approvals_fd = -1;
-	cleanup_close int ledger_fd = -1;
-	cleanup_close int key_fd = -1;
-	int depmod[2] = { -1, -1 };
-	int ready[2] = { -1, -1 };
-	int r;
-
-	r = open_state(launch, "approvals", 0755, &approvals_fd, error);
-	if (r == 0)
-		r = open_state(launch, "ledger", 0755, &ledger_fd, error);
-	/* Missing until something was signed; what needs it then says so. */
-	if (r == 0)
-		ignore_result(open_beneath(places->state_fd, "keys/ticket.pub", O_RDONLY, 0,
-					   &key_fd, NULL));
-	if (r == 0 && launch->row->installs) {
-		r = message_pair(depmod, error);
-		if (r == 0)
-			r = start_depmod(launch, depmod[1], error);
-		depmod[1] = close_fd(depmod[1]);
-	}
-	if (r == 0 && pipe2(ready, O_CLOEXEC) < 0)
-		r = error_set_errno(error, errno, "pipe");
-	if (r < 0)
-		goto out;
-	helper_fd(&helper, "--socket", launch->installer_side);
-	helper_text(&helper, "--verb", verb_name(launch->row->verb));
-	helper_fd(&helper, "--dkms-tree", places->dkms_tree_fd);
-	helper_text(&helper, "--dkms-path", places->dkms_tree);
-	helper_fd(&helper, "--source-tree", places->source_tree_fd);
-	helper_text(&helper, "--source-path", places->source_tree);
-	helper_fd(&helper, "--install-tree", places->install_tree_fd);
-	helper_text(&helper, "--install-path", places->install_tree);
-	helper_fd(&helper, "--approvals", approvals_fd);
-	helper_fd(&helper, "--ledger", ledger_fd);
-	helper_fd(&helper, "--ticket-key", key_fd);
-	helper_fd(&helper, "--depmod", depmod[0]);
-	if (launch->part.options->module)
-		helper_text(&helper, "--module", launch->part.options->module);
-	if (launch->part.options->version)
-		helper_text(&helper, "--version", launch->part.options->version);
-	if (!launch->part.options->all)
-		name_kernels(launch, &helper);
-	if (launch->part.options->force)
-		helper_flag(&helper, "--may-force");
-	if (launch->part.archive_fd >= 0 || launch->part.given_source_fd >= 0)
-		helper_flag(&helper, "--may-write-source");
-	helper_fd(&helper, "--ready", ready[1]);
-	r = helper_start(&helper, &launch->installer, error);
-	ready[1] = close_fd(ready[1]);
-	if (r == 0)
-		r = await_installer(launch, ready[0], error);
-out:
-	(void)close_fd(ready[0]);
-	(void)close_fd(depmod[0]);
-	return r;
-}
-
-/* Without headers nothing is built; what asks for it says why. */
-static bool can_build(const struct launch *launch)
-{
-	bool found = false;
-
-	for (size_t i = 0; i < launch->part.target_count; i++)
-		found = found || launch->part.targets[i].kernel;
-	return found;
-}
-
-static int start_helpers(struct launch *launch, struct error **error)
-{
-	int signer[2] = { -1, -1 };
-	int installer[2] = { -1, -1 };
-	int r = 0;
-
-	if (launch->row->signs && can_build(launch)) {
-		r = message_pair(signer, error);
-		launch->part.signer = signer[0];
-		launch->signer_side = signer[1];
-		if (r == 0)
-			r = start_signer(launch, error);
-		launch->signer_side = close_fd(launch->signer_side);
-	}
-	if (r < 0)
-		return r;
-	r = message_pair(installer, error);
-	launch->part.installer = installer[0];
-	launch->installer_side = installer[1];
-	if (r == 0)
-		r = start_installer(launch, error);
-	launch->installer_side = close_fd(launch->installer_side);
-	return r;
-}
-
 /* Ctrl-C and its like are read, not suffered: the build is killed, the state stays whole. */
 static int watch_signals(int *ret_fd, struct error **error)
 {
 	sigset_t signals;
 	int fd;
 
-	interruptions(&signals);
+	launch_interruptions(&signals);
 	if (sigprocmask(SIG_SETMASK, &signals, NULL) < 0)
 		return error_set_errno(error, errno, "sigprocmask");
 	fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -537,27 +299,39 @@ static bool forget_helper(struct launch *launch, pid_t pid)
 	return false;
 }
 
+/* A process that is ours and no helper ends. */
+static unsigned end_leftover(const struct launch *launch, pid_t pid)
+{
+	siginfo_t info;
+
+	/* ECHILD: no child of ours, whatever /proc says. */
+	if (pid <= 0 || pid == launch->signer || pid == launch->installer ||
+	    pid == launch->depmod ||
+	    waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return 0;
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	return 1;
+}
+
 /*
  * What a taken-over orchestrator left running has become our child (PR_SET_CHILD_SUBREAPER): it
  * ends here, since PDEATHSIG is not inherited. Children of what is killed are found by the next
- * pass.
+ * pass. (/proc/thread-self/children would need CONFIG_PROC_CHILDREN.)
  */
 static void end_leftovers(const struct launch *launch)
 {
 	unsigned found = 1;
 
 	for (unsigned pass = 0; found > 0 && pass < LEFTOVER_PASSES; pass++) {
-		cleanup_fclose FILE *children = fopen("/proc/thread-self/children", "re");
-		pid_t pid;
+		cleanup_list DIR *processes = opendir("/proc");
+		const struct dirent *entry;
+		uint64_t pid;
 
 		found = 0;
-		while (children && fscanf(children, "%d", &pid) == 1) {
-			if (pid == launch->signer || pid == launch->installer ||
-			    pid == launch->depmod)
-				continue;
-			(void)kill(pid, SIGKILL);
-			(void)waitpid(pid, NULL, 0);
-			found++;
+		while (processes && (entry = readdir(processes))) {
+			if (parse_u64(entry->d_name, INT_MAX, &pid) == 0)
+				found += end_leftover(launch, (pid_t)pid);
 		}
 	}
 	if (found > 0)
@@ -572,7 +346,7 @@ static int await_all(struct launch *launch)
 	int code = EXIT_INFRASTRUCTURE;
 	sigset_t signals;
 
-	interruptions(&signals);
+	launch_interruptions(&signals);
 	(void)sigaddset(&signals, SIGCHLD);
 	while (launch->orchestrator > 0) {
 		int status;
@@ -646,7 +420,7 @@ static int prepare(struct launch *launch, struct error **error)
 
 	raise_descriptor_limit();
 	/* From here on a signal waits until await_all() or the orchestrator looks at it. */
-	interruptions(&signals);
+	launch_interruptions(&signals);
 	(void)sigaddset(&signals, SIGCHLD);
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
 		return error_set_errno(error, errno, "sigprocmask");
@@ -669,19 +443,21 @@ static int prepare(struct launch *launch, struct error **error)
 	if (r == 0)
 		r = load_profile(launch, error);
 	if (r == 0)
-		r = stage_view(launch, error);
-	if (r == 0)
 		r = make_slot(launch, error);
 	if (r == 0)
+		r = stage_view(launch, error);
+	if (r == 0)
 		r = show_checkout(launch, error);
-	return r < 0 ? r : start_helpers(launch, error);
+	return r < 0 ? r : launch_helpers(launch, error);
 }
 
-int launch(const struct verb_row *row, const struct options *options, const struct log *log)
+int launch(const struct verb_row *row, const struct options *options, const char *only,
+	   const struct log *log)
 {
 	struct launch state = {
 		.row = row,
 		.part = { .options = options,
+			  .only = only,
 			  .log = log,
 			  .places = PLACES_INITIAL,
 			  .package = { .source_fd = -1 },

@@ -10,8 +10,12 @@
 
 #include "orchestrator/orchestrator.h"
 
-/* Runs a verb to its end. Returns the exit code. What went wrong has been printed. */
-int launch(const struct verb_row *row, const struct options *options, const struct log *log);
+/*
+ * Runs a verb to its end. Returns the exit code. What went wrong has been printed. only: the
+ * packages that the run may touch, as rebuild_list() gives them; NULL: those of -m and -v.
+ */
+int launch(const struct verb_row *row, const struct options *options, const char *only,
+	   const struct log *log);
 
 /* Uids of the parts where root starts kmodbox; all the caller's own otherwise. */
 struct accounts {

@@ -12,9 +12,11 @@
 #include "lib/recipes/archive.h"
 #include "lib/recipes/snapshot.h"
 #include "orchestrator/build_evaluate.h"
+#include "orchestrator/helpers.h"
 #include "orchestrator/installer_client.h"
 #include "orchestrator/load.h"
 #include "orchestrator/packages.h"
+#include "orchestrator/source.h"
 
 static void loading_clear(struct loading *loading)
 {
@@ -29,6 +31,8 @@ static void loading_clear(struct loading *loading)
 static int read_archive(struct loading *loading, struct error **error)
 {
 	const struct orchestrator *orchestrator = loading->orchestrator;
+	const struct archive_scratch scratch = { source_memory_maximum(),
+						 orchestrator->scratch_place };
 	cleanup_close int archive_fd = -1;
 	struct stat status;
 	int r;
@@ -48,7 +52,7 @@ static int read_archive(struct loading *loading, struct error **error)
 		r = digest_file(archive_fd, &loading->archive, error);
 	if (r == 0)
 		r = archive_tarball_snapshot(&orchestrator->sandbox, orchestrator->unpack_fd,
-					     archive_fd, NULL, &loading->snapshot_fd, error);
+					     archive_fd, &scratch, &loading->snapshot_fd, error);
 	return r < 0 ? r : tarball_read(loading->snapshot_fd, &loading->tarball, error);
 }
 
@@ -87,6 +91,91 @@ static int check_added(const struct loading *loading, enum state state, struct e
 				    "ldtarball --force -m %s -v %s FILE",
 				    package->module, package->version, package->module,
 				    package->version);
+	return 0;
+}
+
+/* NULL: there are no headers for it. ret_reason: why, where that is known; to be freed. */
+static const struct target *find_target(const struct loading *loading,
+					const struct tarball_build *build, char **ret_reason)
+{
+	const struct orchestrator *orchestrator = loading->orchestrator;
+
+	for (size_t i = 0; i < orchestrator->target_count; i++) {
+		const struct target *target = &orchestrator->targets[i];
+
+		if (!string_equal(target->release, build->kernel) ||
+		    !string_equal(target->architecture, build->architecture))
+			continue;
+		if (target->kernel)
+			return target;
+		if (ret_reason && !*ret_reason)
+			*ret_reason = error_describe(target->failure);
+	}
+	return NULL;
+}
+
+/* NULL: why not was told. */
+static const struct target *choose_target(const struct loading *loading,
+					  const struct tarball_build *build)
+{
+	const struct orchestrator *orchestrator = loading->orchestrator;
+	cleanup_free char *reason = NULL;
+	const struct target *target = find_target(loading, build, &reason);
+
+	if (!target)
+		log_info(orchestrator->log, "The build for kernel %s (%s) is left out: %s",
+			 build->kernel, build->architecture,
+			 reason ? reason
+			 : orchestrator->options->kernel_count
+				 ? "it is not among those of -k"
+				 : "that kernel's headers are not here");
+	return target;
+}
+
+static int check_build(const struct loading *loading, const struct tarball_build *build,
+		       int checker_fd, struct error **error)
+{
+	const struct target *target = find_target(loading, build, NULL);
+	cleanup_loaded struct loaded loaded = { 0 };
+	int r;
+
+	if (!target)
+		return 0;
+	r = loaded_take(loading, build, target, &loaded, error);
+	if (r < 0 && error && error_code(*error) == EXIT_SKIPPED) {
+		*error = error_free(*error);
+		return 0;
+	}
+	if (r == 0)
+		r = load_check(&loaded, checker_fd, error);
+	return r < 0 ? error_context(error, "%s/%s stays as it is; its build for %s",
+				     loading->package.module, loading->package.version,
+				     build->kernel)
+		     : 0;
+}
+
+/*
+ * Modules are signed under an approved source alone, so the archive's takes the place of the other
+ * one before they are. What the signer will say of all of them is found out first.
+ */
+static int check_replacement(struct loading *loading, struct error **error)
+{
+	const struct orchestrator *orchestrator = loading->orchestrator;
+	const struct package *package =
+		packages_find(orchestrator, loading->package.module, loading->package.version);
+	cleanup_source struct source source = SOURCE_INITIAL;
+	cleanup_close int checker_fd = -1;
+	int r = helper_open_program("kmodbox-checker", &checker_fd, error);
+
+	for (size_t i = 0; r == 0 && i < loading->tarball.build_count; i++)
+		r = check_build(loading, &loading->tarball.builds[i], checker_fd, error);
+	if (r < 0)
+		return r;
+	loading->replaces = true;
+	/* To be told if it comes to that; one that cannot even be read may be replaced, too. */
+	if (source_read_added(orchestrator, package ? package : &loading->package, &source, NULL) ==
+	    0)
+		loading->replaced = source.digest;
 	return 0;
 }
 
@@ -140,36 +229,13 @@ static int take_source(struct loading *loading, struct error **error)
 		r = package_state(orchestrator, &loading->package, NULL, &state, error);
 	if (r == 0)
 		r = check_added(loading, state, error);
+	if (r == 0 && state >= STATE_ADDED && loading->tarball.kind != TARBALL_BINARIES)
+		r = check_replacement(loading, error);
 	if (r == 0)
 		r = loading->tarball.kind == TARBALL_BINARIES ? use_added(loading, error)
 							      : add_source(loading, recipe, error);
 	(void)recipe_free(recipe);
 	return r;
-}
-
-/* NULL: why not was told. */
-static const struct target *find_target(const struct loading *loading,
-					const struct tarball_build *build)
-{
-	const struct orchestrator *orchestrator = loading->orchestrator;
-	cleanup_free char *reason = NULL;
-
-	for (size_t i = 0; i < orchestrator->target_count; i++) {
-		const struct target *target = &orchestrator->targets[i];
-
-		if (!string_equal(target->release, build->kernel) ||
-		    !string_equal(target->architecture, build->architecture))
-			continue;
-		if (target->kernel)
-			return target;
-		reason = error_describe(target->failure);
-	}
-	log_info(orchestrator->log, "The build for kernel %s (%s) is left out: %s", build->kernel,
-		 build->architecture,
-		 reason				       ? reason
-		 : orchestrator->options->kernel_count ? "it is not among those of -k"
-						       : "that kernel's headers are not here");
-	return NULL;
 }
 
 /* 1: taken or there already; 0: left out, which was told. */
@@ -178,7 +244,8 @@ static int take_build(const struct loading *loading, const struct tarball_build 
 {
 	const struct orchestrator *orchestrator = loading->orchestrator;
 	const struct package *package = &loading->package;
-	const struct target *target = find_target(loading, build);
+	const struct target *target = choose_target(loading, build);
+	cleanup_loaded struct loaded loaded = { 0 };
 	enum state state;
 	int r;
 
@@ -195,7 +262,9 @@ static int take_build(const struct loading *loading, const struct tarball_build 
 	}
 	log_info(orchestrator->log, "Loading the build of %s/%s for kernel %s (%s)",
 		 package->module, package->version, build->kernel, build->architecture);
-	r = load_build(loading, build, target, error);
+	r = loaded_take(loading, build, target, &loaded, error);
+	if (r == 0)
+		r = load_deliver(&loaded, error);
 	if (r == 0)
 		return 1;
 	if (error && error_code(*error) == EXIT_SKIPPED) {
@@ -241,6 +310,30 @@ static int take_builds(const struct loading *loading, struct error **error)
 	return result;
 }
 
+/* The source is the archive's by now, and its builds are not here. */
+static int tell_source(const struct loading *loading, struct error **error)
+{
+	static const struct digest unknown;
+	const struct package *package = &loading->package;
+	char before[DIGEST_HEX_SIZE], now[DIGEST_HEX_SIZE];
+
+	if (!loading->replaces) {
+		log_info(loading->orchestrator->log, "The source of %s/%s stays added",
+			 package->module, package->version);
+		return error_context(error, "%s", loading->name);
+	}
+	digest_to_hex(&loading->source.digest, now);
+	digest_to_hex(&loading->replaced, before);
+	return error_context(
+		error,
+		"%s: the source of %s/%s was replaced: it is %.16s... now, before it was %s; "
+		"load the archive again when this is mended, or go back to the former source with "
+		"kmodbox add --force -m %s -v %s DIRECTORY",
+		loading->name, package->module, package->version, now,
+		digest_equal(&loading->replaced, &unknown) ? "not readable" : before,
+		package->module, package->version);
+}
+
 int verb_ldtarball(struct orchestrator *orchestrator, struct error **error)
 {
 	const char *path = orchestrator->options->archive;
@@ -256,11 +349,11 @@ int verb_ldtarball(struct orchestrator *orchestrator, struct error **error)
 
 	if (r == 0)
 		r = take_source(&loading, error);
-	if (r == 0) {
-		r = take_builds(&loading, error);
-		if (r < 0 && loading.tarball.kind != TARBALL_BINARIES)
-			log_info(orchestrator->log, "The source of %s/%s stays added",
-				 loading.package.module, loading.package.version);
-	}
-	return r < 0 ? error_context(error, "%s", loading.name) : 0;
+	if (r < 0)
+		return error_context(error, "%s", loading.name);
+	r = take_builds(&loading, error);
+	if (r == 0)
+		return 0;
+	return loading.tarball.kind == TARBALL_BINARIES ? error_context(error, "%s", loading.name)
+							: tell_source(&loading, error);
 }

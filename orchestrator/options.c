@@ -108,6 +108,7 @@ static const struct {
 	{ "mktarball", VERB_MKTARBALL },
 	{ "ldtarball", VERB_LDTARBALL },
 	{ "sandbox", VERB_SANDBOX },
+	{ "doctor", VERB_DOCTOR },
 	{ "help", VERB_HELP },
 	{ "version", VERB_VERSION },
 	{ "generate_mok", VERB_NONE },

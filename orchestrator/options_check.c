@@ -167,7 +167,11 @@ int options_check_subject(const struct options *options, struct error **error)
 		return error_refuse(error, EXIT_USAGE, EINVAL,
 				    "autoinstall takes no module, it installs all that ask for "
 				    "it; 'kmodbox install MODULE/VERSION' installs one");
-	if (options->verb == VERB_STATUS || takes_one_kernel(options->verb))
+	if (options->verb == VERB_DOCTOR && (options->module || options->kernel_count))
+		return error_refuse(error, EXIT_USAGE, EINVAL,
+				    "doctor is about this host: it takes no module and no kernel");
+	if (options->verb == VERB_STATUS || options->verb == VERB_DOCTOR ||
+	    takes_one_kernel(options->verb))
 		return 0;
 	return check_module(options, error);
 }

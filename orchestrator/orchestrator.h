@@ -44,6 +44,7 @@ struct package {
 struct orchestrator {
 	const struct options *options;
 	const struct log *log;
+	const char *only; /* verb_rebuild: what may be touched; NULL */
 	struct places places;
 	struct target *targets; /* at least one */
 	size_t target_count;
@@ -56,7 +57,7 @@ struct orchestrator {
 	int signer;	     /* socket; -1 where the verb needs none */
 	int installer;	     /* socket */
 	int unpack_fd;	     /* the program kmodbox-unpack */
-	int cache_fd; /* STATE/cache, which it may write to; -1 where the verb builds nothing */
+	int cache_fd;	     /* STATE/cache, which it may write to; -1: there is none */
 	struct seccomp_profile profiles[PROFILES];
 	struct sandbox_spec sandbox; /* what all sandboxes share: slot, filter, cancellation */
 	char *shown_dkms_tree;	     /* where sandboxes find the DKMS tree of the host */

@@ -56,11 +56,13 @@ static int read_patches(int module_fd, const char *place, struct overlay *overla
 	struct dirent **entries = NULL;
 	int count, r;
 
-	r = open_beneath(module_fd, "patches", O_RDONLY | O_DIRECTORY, 0, &fd, NULL);
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0 || !folder)
-		return error_set_errno(error, -r, "%s/patches", place);
+	if (!folder)
+		return out_of_memory(error);
+	r = configuration_open_below(module_fd, place, "patches", &fd, error);
+	if (r == -ENOTDIR)
+		return error_set_errno(error, ENOTDIR, "%s", folder);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
 	count = scandirat(fd, ".", &entries, is_shown, alphasort);
 	if (count < 0)
 		return error_set_errno(error, errno, "%s", folder);
@@ -131,16 +133,17 @@ int overlay_load(const struct places *places, const struct recipe *recipe,
 
 	if (!place)
 		return out_of_memory(error);
-	r = places->dkms_config_fd < 0 ? -ENOENT
-				       : open_beneath(places->dkms_config_fd, recipe->package_name,
-						      O_RDONLY | O_DIRECTORY, 0, &module_fd, NULL);
+	r = places->dkms_config_fd < 0
+		    ? -ENOENT
+		    : configuration_open_below(places->dkms_config_fd, places->dkms_config,
+					       recipe->package_name, &module_fd, error);
 	/* "demo" may be a file, which is none of ours. */
 	if (r == -ENOENT || r == -ENOTDIR) {
 		*ret_overlay = overlay;
 		return 0;
 	}
 	if (r < 0)
-		return error_set_errno(error, -r, "%s", place);
+		return r;
 	r = read_patches(module_fd, place, &overlay, error);
 	for (size_t i = 0; r == 0 && i < RECIPE_SCRIPTS; i++) {
 		if (recipe->scripts[i])

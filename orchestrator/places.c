@@ -10,6 +10,7 @@
 
 #include "lib/artifacts/exit_code.h"
 #include "lib/base/text.h"
+#include "orchestrator/configuration.h"
 
 static int absolute(const char *path, char **ret_path, struct error **error)
 {
@@ -146,6 +147,37 @@ static int open_directory(const char *path, bool make, int *ret_fd, struct error
 	return 0;
 }
 
+/* Before anything is made, as DKMS: the installer would say so when all is built. */
+static int require_writable(int directory_fd, const char *tree, const char *path,
+			    const char *option, struct error **error)
+{
+	if (faccessat(directory_fd, ".", W_OK, AT_EACCESS) == 0)
+		return 0;
+	if (errno == EROFS)
+		return error_refuse(error, EXIT_INFRASTRUCTURE, EROFS,
+				    "nothing was changed: the %s %s is on a read-only device; "
+				    "remount it read-write and try again: Read-only file system",
+				    tree, path);
+	return error_refuse(error, EXIT_USAGE, errno,
+			    "you may not write to the %s %s: run kmodbox as root, or name another "
+			    "tree with %s",
+			    tree, path, option);
+}
+
+static int require_trees(const struct options *options, const struct places *places,
+			 struct error **error)
+{
+	const enum verb verb = options->verb;
+	int r = require_writable(places->dkms_tree_fd, "dkms tree", places->dkms_tree, "--dkmstree",
+				 error);
+
+	if (r == 0 && (verb == VERB_INSTALL || verb == VERB_UNINSTALL || verb == VERB_MATCH ||
+		       verb == VERB_AUTOINSTALL))
+		r = require_writable(places->install_tree_fd, "install tree", places->install_tree,
+				     "--installtree", error);
+	return r;
+}
+
 int places_open(const struct options *options, bool make, struct places *ret_places,
 		struct error **error)
 {
@@ -160,15 +192,17 @@ int places_open(const struct options *options, bool make, struct places *ret_pla
 		r = open_directory(places.source_tree, make, &places.source_tree_fd, error);
 	if (r == 0 && make)
 		r = open_directory(places.state, make, &places.state_fd, error);
-	if (r == 0)
-		r = open_directory(places.config, false, &places.config_fd, error);
-	if (r == 0)
-		r = open_directory(places.dkms_config, false, &places.dkms_config_fd, error);
-	if (r < 0) {
-		if (error)
-			error_set_code(*error, EXIT_USAGE);
+	/* What is said there is done, by verbs that change something. */
+	if (r == 0 && make)
+		r = configuration_open(places.config, &places.config_fd, error);
+	if (r == 0 && make)
+		r = configuration_open(places.dkms_config, &places.dkms_config_fd, error);
+	if (r < 0 && error)
+		error_set_code(*error, EXIT_USAGE);
+	if (r == 0 && make)
+		r = require_trees(options, &places, error);
+	if (r < 0)
 		return r;
-	}
 	*ret_places = places;
 	places = PLACES_INITIAL;
 	return 0;

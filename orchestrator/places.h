@@ -24,7 +24,7 @@ struct places {
 	int source_tree_fd;
 	int install_tree_fd;
 	int state_fd;
-	int config_fd; /* these two: -1 where there is none */
+	int config_fd; /* these two: -1 where there is none, or nothing is changed */
 	int dkms_config_fd;
 };
 

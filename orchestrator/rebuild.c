@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "lib/artifacts/build_files.h"
 #include "lib/artifacts/ticket.h"
 #include "lib/base/files.h"
 #include "lib/base/json.h"
@@ -14,51 +15,97 @@
 
 #define RECORD_MAXIMUM (64u << 20)
 #define TICKET_PATH "%s/%s/%s/%s/ticket"
-#define MARK ".dep_" /* of DKMS: beside a build, one for each package it depended on */
 
-static int has_mark(int dkms_fd, const struct state_entry *entry, bool *ret_has,
-		    struct error **error)
+static bool is_listed(const char *list, const char *module, const char *version)
+{
+	cleanup_free char *entry = format_string(" %s/%s ", module, version);
+
+	return entry && strstr(list, entry);
+}
+
+/* Has it the mark of the module that was named, NULL for any, or of one that is listed? */
+static int is_dependent(int dkms_fd, const struct state_entry *entry, const char *named,
+			const char *list, bool *ret_is, struct error **error)
 {
 	cleanup_free char *path = format_string("%s/%s/%s/%s", entry->module, entry->version,
 						entry->kernel, entry->architecture);
-	cleanup_list DIR *list = NULL;
+	cleanup_list DIR *directory = NULL;
 	const char *name;
-	int r = path ? list_open(dkms_fd, path, &list, error)
+	int r = path ? list_open(dkms_fd, path, &directory, error)
 		     : error_set_errno(error, ENOMEM, "dependencies");
 
-	while (r == 0 && !*ret_has && (name = list_next(list)))
-		*ret_has = string_starts_with(name, MARK);
+	*ret_is = false;
+	while (r == 0 && !*ret_is && (name = list_next(directory))) {
+		cleanup_free char *any_version = NULL;
+
+		if (!string_starts_with(name, BUILD_DEPENDENCY_MARK))
+			continue;
+		name += strlen(BUILD_DEPENDENCY_MARK);
+		any_version = format_string(" %s/", name);
+		if (!any_version)
+			return error_set_errno(error, ENOMEM, "dependencies");
+		*ret_is = !named || string_equal(name, named) || strstr(list, any_version);
+	}
 	return r;
 }
 
-static int look(int dkms_fd, const char *kernel, bool *ret_has, struct error **error)
+/* Until a pass finds no more: what depends on one that is listed may have come before it. */
+static int list_dependents(int dkms_fd, const struct state_list *installed, const char *named,
+			   struct text *list, struct error **error)
+{
+	bool found = true;
+	int r = 0;
+
+	while (r == 0 && found) {
+		found = false;
+		for (size_t i = 0; r == 0 && i < installed->count; i++) {
+			const struct state_entry *entry = &installed->entries[i];
+			bool is = false;
+
+			if (entry->state != STATE_INSTALLED ||
+			    is_listed(list->data, entry->module, entry->version))
+				continue;
+			r = is_dependent(dkms_fd, entry, named, list->data, &is, error);
+			if (r < 0 || !is)
+				continue;
+			found = true;
+			if (text_append_format(list, "%s/%s ", entry->module, entry->version) < 0)
+				r = error_set_errno(error, ENOMEM, "dependencies");
+		}
+	}
+	return r;
+}
+
+static int list_for_kernel(int dkms_fd, const char *kernel, const char *named, struct text *list,
+			   struct error **error)
 {
 	const struct state_trees trees = { .dkms_fd = dkms_fd, .source_fd = -1, .install_fd = -1 };
-	struct state_list list = { 0 };
-	int r = state_list_load(&trees, NULL, NULL, kernel, NULL, &list, error);
+	struct state_list installed = { 0 };
+	int r = state_list_load(&trees, NULL, NULL, kernel, NULL, &installed, error);
 
-	for (size_t i = 0; r == 0 && !*ret_has && i < list.count; i++)
-		if (list.entries[i].state == STATE_INSTALLED)
-			r = has_mark(dkms_fd, &list.entries[i], ret_has, error);
-	state_list_clear(&list);
+	if (r == 0)
+		r = list_dependents(dkms_fd, &installed, named, list, error);
+	state_list_clear(&installed);
 	return r;
 }
 
-int rebuild_may_be_due(const struct options *options, bool *ret_due, struct error **error)
+int rebuild_list(const struct options *options, char **ret_list, struct error **error)
 {
 	cleanup_places struct places places = PLACES_INITIAL;
+	cleanup_text struct text list = { 0 };
 	struct utsname running;
-	bool found = false;
 	int r = places_open(options, false, &places, error);
 
-	if (r == 0 && uname(&running) < 0)
-		r = error_set_errno(error, errno, "uname");
+	if (r == 0 && (uname(&running) < 0 || text_append_string(&list, " ") < 0))
+		r = error_set_errno(error, errno, "dependencies");
 	for (size_t i = 0; r == 0 && i < options->kernel_count; i++)
-		r = look(places.dkms_tree_fd, options->kernels[i], &found, error);
+		r = list_for_kernel(places.dkms_tree_fd, options->kernels[i], options->module,
+				    &list, error);
 	if (r == 0 && options->kernel_count == 0)
-		r = look(places.dkms_tree_fd, running.release, &found, error);
+		r = list_for_kernel(places.dkms_tree_fd, running.release, options->module, &list,
+				    error);
 	if (r == 0)
-		*ret_due = found;
+		*ret_list = list.length > 1 ? text_take(&list) : NULL;
 	return r;
 }
 
@@ -71,6 +118,7 @@ static json_t *recorded(const struct plan *plan, const struct package *package)
 			      plan->target->release, plan->target->architecture);
 	cleanup_json json_t *record = NULL;
 	cleanup_close int fd = -1;
+	json_t *list;
 	uint64_t size;
 
 	/* A build of dkms has none; who wrote it otherwise is root, or was root's installer. */
@@ -79,7 +127,11 @@ static json_t *recorded(const struct plan *plan, const struct package *package)
 				 &size, NULL) < 0 ||
 	    json_from_fd(fd, RECORD_MAXIMUM, &record, NULL) < 0)
 		return NULL;
-	return json_incref(json_object_get(json_object_get(record, "inputs"), "dependencies"));
+	list = json_object_get(json_object_get(record, "inputs"), "dependencies");
+	/* Of a build that ldtarball took, what its archive said. */
+	if (!list)
+		list = json_object_get(json_object_get(record, "origin"), "dependencies");
+	return json_incref(list);
 }
 
 /* The package of this name that is installed; NULL: none. */
@@ -157,7 +209,8 @@ static int choose(struct plan *plan, struct error **error)
 
 		if (r < 0)
 			return r;
-		if (state != STATE_INSTALLED)
+		if (state != STATE_INSTALLED ||
+		    !is_listed(orchestrator->only, package->module, package->version))
 			continue;
 		list = recorded(plan, package);
 		if (json_array_size(list) == 0)

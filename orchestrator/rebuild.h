@@ -9,12 +9,13 @@
 #include "orchestrator/orchestrator.h"
 
 /*
- * Is there an installed build for one of these kernels that depended on anything? No more than a
- * look at names: if it is worth to start verb_rebuild().
+ * What verb_rebuild() may touch: " MODULE/VERSION MODULE/VERSION ", to be freed; NULL: nothing, it
+ * need not be started. Those that are installed on the kernels of the command line and depend, by
+ * the marks beside their builds, on the module that was named or on another one of the list; on
+ * anything where none was named.
  */
-int rebuild_may_be_due(const struct options *options, bool *ret_due,
-		       struct error **error) must_check;
-/* For the kernels of the command line, each behind what it depends on. */
+int rebuild_list(const struct options *options, char **ret_list, struct error **error) must_check;
+/* Those of the list, for the kernels of the command line, each behind what it depends on. */
 int verb_rebuild(struct orchestrator *orchestrator, struct error **error) must_check;
 
 #endif

@@ -203,6 +203,25 @@ static json_t *layers(const struct sandbox_result *result)
 	return list;
 }
 
+/* What the build tried and was refused; "others" counts those for which the list had no place. */
+static json_t *denied(const struct sandbox_result *result)
+{
+	const struct denied_calls *calls = result->denied;
+	uint64_t others = calls ? calls->total : 0;
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && calls && i < calls->count; i++) {
+		const struct denied_call *call = &calls->list[i];
+		cleanup_free char *program = sanitised(call->program);
+
+		others -= call->count;
+		(void)json_array_append_new(list, json_pack("{s:s, s:s, s:I}", "call", call->what,
+							    "program", program ? program : "?",
+							    "count", (json_int_t)call->count));
+	}
+	return json_pack("{s:o, s:I}", "calls", list, "others", (json_int_t)others);
+}
+
 static json_t *limits(const struct build *build)
 {
 	const struct sandbox_limits limits = build->limits;
@@ -290,17 +309,17 @@ int record_make(const struct build *build, const struct signed_set *set, int *re
 	cleanup_free char *text = NULL;
 
 	record = json_pack(
-		"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
 		"s:{s:I, s:s, s:s}}",
 		"schema", "kmodbox-build", "schema_version", RECORD_VERSION, "kmodbox",
 		KMODBOX_VERSION, "module", build->recipe->package_name, "version",
 		build->recipe->package_version, "kernel", build->target->release, "architecture",
 		build->target->architecture, "hermetic",
 		build->settings->profile != PROFILE_NETWORK, "inputs", inputs(build), "layers",
-		layers(&build->result), "limits", limits(build), "times", times(build), "parts",
-		parts(build), "data", data(build), "artifacts", record_artifacts(set), "ticket",
-		"serial", (json_int_t)set->ticket.serial, "certificate",
-		set->ticket.certificate_subject, "hash", set->ticket.hash);
+		layers(&build->result), "denied", denied(&build->result), "limits", limits(build),
+		"times", times(build), "parts", parts(build), "data", data(build), "artifacts",
+		record_artifacts(set), "ticket", "serial", (json_int_t)set->ticket.serial,
+		"certificate", set->ticket.certificate_subject, "hash", set->ticket.hash);
 	text = record ? json_to_text(record) : NULL;
 	if (!text)
 		return error_set_errno(error, ENOMEM, "build record");

@@ -70,6 +70,14 @@ static int finish(const struct sandbox_result *result, const struct log *log)
 	}
 }
 
+static void tell_denied(const struct sandbox_result *result, const struct log *log)
+{
+	cleanup_text struct text text = { 0 };
+
+	if (result->denied && denied_append_summary(result->denied, &text) == 0)
+		log_warning(log, "the command tried, and was refused: %s", text.data);
+}
+
 /* While there is still root: what --ro and --rw name, at paths that the sandbox's maker can walk.
  */
 static int stage(char **paths, size_t count, int userns_fd, char **staged, struct error **error)
@@ -130,6 +138,8 @@ static int run(const struct options *options, char **staged, struct sandbox_spec
 	r = sandbox_run(spec, &result, error);
 	if (r < 0)
 		return r;
+	if (options->verbose)
+		tell_denied(&result, log);
 	r = finish(&result, log);
 	sandbox_result_clear(&result);
 	return r;
@@ -138,7 +148,7 @@ static int run(const struct options *options, char **staged, struct sandbox_spec
 int sandbox_command(const struct options *options, const struct log *log)
 {
 	struct sandbox_spec spec = SANDBOX_SPEC_INITIAL;
-	struct seccomp_profile profile = { 0 };
+	struct seccomp_program program = { 0 };
 	struct accounts accounts = { 0 };
 	const size_t count = options->read_only_count + options->read_write_count;
 	cleanup_free char **staged = calloc(count + 1, sizeof(*staged));
@@ -150,7 +160,7 @@ int sandbox_command(const struct options *options, const struct log *log)
 
 	r = accounts_choose(&accounts, &error);
 	if (r == 0)
-		r = helper_load_profile(PROFILE_BUILD, &profile, &error);
+		r = helper_load_program(PROFILE_BUILD, &program, &error);
 	if (r == 0 && accounts.separate)
 		r = slot_new(accounts.own, accounts.own_slot, &spec.userns_fd, &error);
 	if (r == 0 && accounts.separate && count > 0)
@@ -160,18 +170,18 @@ int sandbox_command(const struct options *options, const struct log *log)
 	if (r == 0) {
 		spec.environment = environment;
 		spec.directory = options->directory;
-		spec.seccomp = &profile.program;
+		spec.seccomp = &program;
 		spec.output = pass_on;
 		r = run(options, staged, &spec, log, &error);
 	}
 	for (size_t i = 0; i < count; i++)
 		free(staged[i]);
-	seccomp_program_clear(&profile.program);
+	seccomp_program_clear(&program);
 	spec.userns_fd = close_fd(spec.userns_fd);
 	if (r >= 0)
 		return r;
 	log_error(log, error);
-	if (error_number(error) == ENOENT && error_code(error) == EXIT_SANDBOX)
+	if (r == -ENOEXEC && error_number(error) == ENOENT)
 		return 127;
 	return error_code(error) ? error_code(error) : EXIT_SANDBOX;
 }

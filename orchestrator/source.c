@@ -3,6 +3,9 @@
 #include "orchestrator/source.h"
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "lib/base/files.h"
 #include "lib/recipes/archive.h"
@@ -12,6 +15,50 @@
 #include "orchestrator/overrides.h"
 #include "orchestrator/tarball.h"
 
+/* A source that needs more than this share of the memory that is available is built on disk. */
+#define MEMORY_SHARE 2
+#define BUILT_TO_SOURCE 4 /* how much larger a build directory gets than its source */
+
+/* The kernel's estimate of what can be had without swapping; 0 where it tells none. */
+static uint64_t available_memory(void)
+{
+	static const char label[] = "MemAvailable:";
+	cleanup_fclose FILE *file = fopen("/proc/meminfo", "re");
+	char line[128];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		const char *digits = line + strlen(label);
+		cleanup_free char *number = NULL;
+		uint64_t kilobytes;
+
+		if (!string_starts_with(line, label))
+			continue;
+		digits += strspn(digits, " ");
+		number = strndup(digits, strspn(digits, "0123456789"));
+		return number && parse_u64(number, UINT64_MAX >> 10, &kilobytes) == 0
+			       ? kilobytes << 10
+			       : 0;
+	}
+	return 0;
+}
+
+uint64_t source_memory_maximum(void)
+{
+	uint64_t memory = available_memory();
+
+	return memory > 0 ? memory / MEMORY_SHARE / BUILT_TO_SOURCE : UINT64_MAX;
+}
+
+const char *source_place(const struct orchestrator *orchestrator, int snapshot_fd)
+{
+	struct stat status;
+
+	return fstat(snapshot_fd, &status) == 0 &&
+			       (uint64_t)status.st_size > source_memory_maximum()
+		       ? orchestrator->scratch_place
+		       : NULL;
+}
+
 static int fail(struct error **error, int code, int r)
 {
 	if (error && *error && !error_code(*error))
@@ -19,11 +66,13 @@ static int fail(struct error **error, int code, int r)
 	return r;
 }
 
-static int from_directory(int directory_fd, struct source *ret_source, struct error **error)
+/* place_fd: where it goes when it is large, or -1: in memory, as other processes take it. */
+static int from_directory(int directory_fd, int place_fd, struct source *ret_source,
+			  struct error **error)
 {
 	struct source source = SOURCE_INITIAL;
-	int r = snapshot_from_directory(directory_fd, -1, &source.snapshot_fd, &source.digest,
-					error);
+	int r = snapshot_from_large_directory(directory_fd, source_memory_maximum(), place_fd,
+					      &source.snapshot_fd, &source.digest, error);
 
 	if (r < 0) {
 		(void)error_context(error, "source");
@@ -34,7 +83,7 @@ static int from_directory(int directory_fd, struct source *ret_source, struct er
 }
 
 static int from_source_tree(const struct orchestrator *orchestrator, const struct package *package,
-			    struct source *ret_source, struct error **error)
+			    int place_fd, struct source *ret_source, struct error **error)
 {
 	cleanup_free char *name = format_string("%s-%s", package->module, package->version);
 	cleanup_close int fd = -1;
@@ -52,15 +101,17 @@ static int from_source_tree(const struct orchestrator *orchestrator, const struc
 			package->module, package->version, orchestrator->places.source_tree, name);
 		return fail(error, EXIT_NO_SOURCE, r);
 	}
-	return from_directory(fd, ret_source, error);
+	return from_directory(fd, place_fd, ret_source, error);
 }
 
 static int from_archive(const struct orchestrator *orchestrator, int archive_fd,
 			struct source *ret_source, struct error **error)
 {
+	const struct archive_scratch scratch = { source_memory_maximum(),
+						 orchestrator->scratch_place };
 	struct source source = SOURCE_INITIAL;
-	int r = archive_snapshot(&orchestrator->sandbox, orchestrator->unpack_fd, archive_fd, NULL,
-				 -1, &source.snapshot_fd, &source.digest, error);
+	int r = archive_snapshot(&orchestrator->sandbox, orchestrator->unpack_fd, archive_fd,
+				 &scratch, &source.snapshot_fd, &source.digest, error);
 
 	if (r == 0)
 		*ret_source = source;
@@ -136,9 +187,10 @@ int source_read_named(const struct orchestrator *orchestrator, struct source *re
 	else if (options->source && orchestrator->shown_source)
 		r = from_git(orchestrator, &source, error);
 	else if (options->source)
-		r = from_directory(orchestrator->given_source_fd, &source, error);
+		r = from_directory(orchestrator->given_source_fd, -1, &source, error);
 	else
-		return from_source_tree(orchestrator, &orchestrator->package, ret_source, error);
+		return from_source_tree(orchestrator, &orchestrator->package, -1, ret_source,
+					error);
 	if (r == 0 && options->archive)
 		r = only_source_of_tarball(orchestrator, &source, error);
 	if (r < 0) {
@@ -157,8 +209,9 @@ int source_read_added(const struct orchestrator *orchestrator, const struct pack
 		      struct source *ret_source, struct error **error)
 {
 	if (package->source_fd >= 0)
-		return from_directory(package->source_fd, ret_source, error);
-	return from_source_tree(orchestrator, package, ret_source, error);
+		return from_directory(package->source_fd, orchestrator->cache_fd, ret_source,
+				      error);
+	return from_source_tree(orchestrator, package, orchestrator->cache_fd, ret_source, error);
 }
 
 int source_evaluate(const struct orchestrator *orchestrator, const struct package *package,
@@ -173,6 +226,7 @@ int source_evaluate(const struct orchestrator *orchestrator, const struct packag
 	struct recipe_request request = {
 		.base = &orchestrator->sandbox,
 		.snapshot_fd = source->snapshot_fd,
+		.place = source_place(orchestrator, source->snapshot_fd),
 		.module = package->module,
 		.version = package->version,
 		.kernel = target->kernel,

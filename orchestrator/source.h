@@ -23,12 +23,23 @@ struct source_view {
 };
 
 /*
+ * More of one source than this is not kept in memory: it is read, evaluated and built on disk. A
+ * build directory becomes several times as large, and is to leave half of what is available.
+ */
+uint64_t source_memory_maximum(void);
+/* Where trees of this source go: the place on disk, or NULL for memory. Also NULL without a place.
+ */
+const char *source_place(const struct orchestrator *orchestrator, int snapshot_fd);
+/*
  * What the command line names: an archive, a directory, or SOURCETREE/M-V. Of a git checkout what
  * its HEAD commit has; of an archive that mktarball made the source.
  */
 int source_read_named(const struct orchestrator *orchestrator, struct source *ret_source,
 		      struct error **error) must_check;
-/* Of a module version that is added: what its link in the DKMS tree leads to. */
+/*
+ * Of a module version that is added: what its link in the DKMS tree leads to. Where it is large,
+ * the snapshot is a nameless file on disk, which no other process takes.
+ */
 int source_read_added(const struct orchestrator *orchestrator, const struct package *package,
 		      struct source *ret_source, struct error **error) must_check;
 /* view: NULL for nothing more. Reads root's override files of this module, version and kernel. */

@@ -4,25 +4,56 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "lib/artifacts/exit_code.h"
 #include "lib/base/files.h"
 #include "lib/base/syscalls.h"
 #include "lib/base/text.h"
 #include "sandbox/mounts.h"
+#include "sandbox/remedy.h"
 
 #define STAGE "/run/kmodbox"
 #define STAGE_MAXIMUM 1024
 
+static int no_place(int errnum, struct error **error)
+{
+	return error_refuse(error, EXIT_SANDBOX, errnum,
+			    "cannot make " STAGE ": %s; root's builds need a /run that can be "
+			    "written to (docker or podman run --tmpfs /run)",
+			    strerror(errnum));
+}
+
+static int no_mounts(struct error **error)
+{
+	int r = error_set_errno(error, errno, "private mounts");
+
+	remedy_explain(error, REMEDY_SLOT, true);
+	if (error)
+		error_set_code(*error, EXIT_SANDBOX);
+	return r;
+}
+
+int staging_try(struct error **error)
+{
+	if (access(STAGE, F_OK) < 0 && (errno != ENOENT || access("/run", W_OK) < 0))
+		return no_place(errno, error);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return no_mounts(error);
+	return 0;
+}
+
 int staging_begin(struct error **error)
 {
 	if (mkdir(STAGE, 0755) < 0 && errno != EEXIST)
-		return error_set_errno(error, errno, STAGE);
+		return no_place(errno, error);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
 	    mount("kmodbox", STAGE, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		  "mode=0755,size=1m") < 0)
-		return error_set_errno(error, errno, "private mounts");
+		return no_mounts(error);
 	return 0;
 }
 
@@ -85,8 +116,13 @@ int staging_show(const char *path, int userns_fd, char **ret_path, struct error 
 		r = mounts_map(mount_fd, userns_fd, error);
 	if (r == 0)
 		r = mounts_attach(mount_fd, target_fd, "", error);
-	if (r < 0)
-		return error_context(error, "showing %s", path);
+	if (r < 0) {
+		remedy_explain(error, REMEDY_STEP, true);
+		(void)error_context(error, "showing %s", path);
+		if (error)
+			error_set_code(*error, EXIT_SANDBOX);
+		return r;
+	}
 	*ret_path = TAKE_PTR(place);
 	return 0;
 }

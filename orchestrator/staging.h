@@ -11,6 +11,8 @@
 
 /* Once, as root: leaves the host's mount namespace. */
 int staging_begin(struct error **error) must_check;
+/* The same, but leaves nothing on disk: can it be done here? error_code() 30, and the remedy. */
+int staging_try(struct error **error) must_check;
 /*
  * Mounts what path shows, recursively. Gives the path at which it is now, to be freed. userns_fd >=
  * 0: root's files appear as those of that namespace's uid 0 (idmapped mount, Linux 5.12), where the

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/artifacts/build_files.h"
 #include "lib/artifacts/exit_code.h"
 #include "lib/artifacts/ticket.h"
 #include "lib/base/text.h"
@@ -62,25 +63,40 @@ static int begin_build(struct tarball *tarball, const char *path, const char *ke
 	return build->kernel && build->architecture ? 0 : no_memory(error);
 }
 
+/* path: what a refusal names. */
+static int add_name(char ***names, size_t *count, size_t maximum, const char *path,
+		    const char *name, size_t length, struct error **error)
+{
+	cleanup_free char *copy = strndup(name, length);
+	char **grown;
+
+	if (!copy)
+		return no_memory(error);
+	if (!name_is_safe(copy))
+		return refuse(error, path,
+			      "is no name for a module; letters, digits and _.+~:- can be used");
+	if (*count == maximum)
+		return refuse(error, path, "is one too many for a build");
+	grown = reallocarray(*names, *count + 1, sizeof(*grown));
+	if (!grown)
+		return no_memory(error);
+	*names = grown;
+	grown[(*count)++] = TAKE_PTR(copy);
+	return 0;
+}
+
 static int add_module(struct tarball_build *build, const char *path, const char *name,
 		      struct error **error)
 {
-	cleanup_free char *stem = strndup(name, strlen(name) - strlen(".ko"));
-	char **modules;
+	return add_name(&build->modules, &build->module_count, TICKET_FILES, path, name,
+			strlen(name) - strlen(".ko"), error);
+}
 
-	if (!stem)
-		return no_memory(error);
-	if (!name_is_safe(stem))
-		return refuse(error, path,
-			      "is no name for a module; letters, digits and _.+~:- can be used");
-	if (build->module_count == TICKET_FILES)
-		return refuse(error, path, "is one module too many");
-	modules = reallocarray(build->modules, build->module_count + 1, sizeof(*modules));
-	if (!modules)
-		return no_memory(error);
-	build->modules = modules;
-	modules[build->module_count++] = TAKE_PTR(stem);
-	return 0;
+static int add_need(struct tarball_build *build, const char *path, const char *name,
+		    struct error **error)
+{
+	return add_name(&build->needs, &build->need_count, TARBALL_NEEDS, path, name, strlen(name),
+			error);
 }
 
 /* rest: what stands behind dkms_main_tree/K/A/ */
@@ -89,13 +105,17 @@ static int note_file(struct tarball_build *build, char type, const char *path, c
 {
 	const char *name = rest + strlen("module/");
 	const bool in_modules = string_starts_with(rest, "module/") && !strchr(name, '/');
+	const bool is_need = string_starts_with(rest, BUILD_DEPENDENCY_MARK) && !strchr(rest, '/');
 
-	if (in_modules && type == 'l')
-		return refuse(error, path, "is a link; modules are taken as files alone");
+	if ((in_modules || is_need) && type == 'l')
+		return refuse(error, path,
+			      "is a link; modules and .dep_ files are taken as files alone");
 	if (type == 'd' || type == 'l')
 		return 0;
 	if (in_modules && string_ends_with(name, ".ko"))
 		return add_module(build, path, name, error);
+	if (is_need)
+		return add_need(build, path, rest + strlen(BUILD_DEPENDENCY_MARK), error);
 	if (string_equal(rest, "module/Module.symvers"))
 		build->has_symvers = true;
 	if (string_equal(rest, "log/make.log"))
@@ -224,7 +244,10 @@ void tarball_clear(struct tarball *tarball)
 
 		for (size_t m = 0; m < build->module_count; m++)
 			free(build->modules[m]);
+		for (size_t n = 0; n < build->need_count; n++)
+			free(build->needs[n]);
 		free(build->modules);
+		free(build->needs);
 		free(build->kernel);
 		free(build->architecture);
 	}

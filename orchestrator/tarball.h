@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The layout of an archive of builds, as DKMS makes them: what mktarball writes and ldtarball
- *reads.
+ * The layout of an archive of builds, as DKMS makes them: mktarball writes it, ldtarball reads it.
  *
  *	dkms_source_tree/...			the source, with its dkms.conf
  *	dkms_binaries_only/dkms.conf		or only that, where the source was left out
  *	dkms_main_tree/K/A/module/NAME.ko[...]	builds for kernel K and architecture A
  *	dkms_main_tree/K/A/log/make.log		their logs
+ *	dkms_main_tree/K/A/.dep_NAME		which version of package NAME they were built with
  *
  * An archive of a source alone is one as well. All that is read is a list of hostile names.
  */
@@ -23,6 +23,7 @@
 #define TARBALL_BINARIES_ONLY "dkms_binaries_only"
 #define TARBALL_MAIN_TREE "dkms_main_tree"
 #define TARBALL_BUILDS 1024u
+#define TARBALL_NEEDS 63u /* with Module.symvers as many as the installer takes */
 
 enum tarball_kind {
 	TARBALL_NONE,	  /* nothing that can be taken */
@@ -36,6 +37,8 @@ struct tarball_build {
 	char *architecture;
 	char **modules; /* "demo": safe names; each is DIRECTORY/module/NAME.ko */
 	size_t module_count;
+	char **needs; /* "base": safe names; each is DIRECTORY/.dep_NAME */
+	size_t need_count;
 	bool has_log;	  /* DIRECTORY/log/make.log */
 	bool has_symvers; /* DIRECTORY/module/Module.symvers */
 };

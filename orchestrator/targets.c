@@ -36,14 +36,21 @@ static int load_target(struct loading *loading, const char *release, const char 
 	return 0;
 }
 
-/* Which kernels an archive is for only the orchestrator learns: all that have headers here. */
-static int load_every_target(struct loading *loading, const char *running, const char *architecture,
-			     struct error **error)
+static bool is_loaded(const struct loading *loading, const char *release)
 {
-	const struct places *places = loading->places;
-	cleanup_free char *path = format_string(
-		"%s%s", string_equal(places->kernel_root, "/") ? "" : places->kernel_root,
-		places->module_tree);
+	for (size_t i = 0; i < loading->count; i++) {
+		if (string_equal(loading->targets[i].release, release))
+			return true;
+	}
+	return false;
+}
+
+static int load_directory(struct loading *loading, const char *directory, const char *architecture,
+			  struct error **error)
+{
+	const char *root = loading->places->kernel_root;
+	cleanup_free char *path =
+		format_string("%s%s", string_equal(root, "/") ? "" : root, directory);
 	cleanup_close int fd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	cleanup_list DIR *list = NULL;
 	const char *name;
@@ -52,12 +59,29 @@ static int load_every_target(struct loading *loading, const char *running, const
 	if (fd >= 0)
 		r = list_open(fd, ".", &list, error);
 	while (r == 0 && list && (name = list_next(list))) {
-		if (!name_is_safe(name) || string_equal(name, running) ||
-		    loading->count == FOUND_MAXIMUM)
+		if (!name_is_safe(name) || is_loaded(loading, name))
 			continue;
+		if (loading->count == FOUND_MAXIMUM)
+			return error_refuse(error, EXIT_USAGE, E2BIG,
+					    "%s holds more than %d kernels: name those to load the "
+					    "archive for, with -k",
+					    path, FOUND_MAXIMUM);
 		r = load_target(loading, name, architecture, error);
 	}
 	return r;
+}
+
+/* Which kernels an archive is for only the orchestrator learns: all that have headers here. */
+static int load_every_target(struct loading *loading, const char *architecture,
+			     struct error **error)
+{
+	const char *tree = loading->places->module_tree;
+	int r = load_directory(loading, tree, architecture, error);
+
+	/* As kernel_load(): where /lib is no link, as in a root that packages were unpacked to. */
+	return r == 0 && string_equal(tree, "/lib/modules")
+		       ? load_directory(loading, "/usr/lib/modules", architecture, error)
+		       : r;
 }
 
 static int load_all(struct loading *loading, struct error **error)
@@ -82,8 +106,7 @@ static int load_all(struct loading *loading, struct error **error)
 				options->kernel_count ? options->kernels[i] : running.release,
 				architecture, error);
 	}
-	return r == 0 && every ? load_every_target(loading, running.release, architecture, error)
-			       : r;
+	return r == 0 && every ? load_every_target(loading, architecture, error) : r;
 }
 
 void targets_clear(struct target *targets, size_t count)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "sandbox/seccomp_internal.h"
 
@@ -113,6 +114,14 @@ static size_t make_ranges(const struct seccomp_policy *policy, struct range rang
 	return count;
 }
 
+/* Without a condition. */
+static bool may_send(const struct seccomp_policy *policy)
+{
+	const struct seccomp_call *call = &policy->calls[SYS_sendmsg];
+
+	return call->rule_count == 1 && call->rules[0].action == SECCOMP_RET_ALLOW;
+}
+
 static int emit_program(const struct seccomp_policy *policy, struct emitter *emitter,
 			struct range *ranges, struct seccomp_program *ret_program,
 			struct error **error)
@@ -137,7 +146,8 @@ static int emit_program(const struct seccomp_policy *policy, struct emitter *emi
 		return error_set_errno(error, ENOMEM, "seccomp program");
 	memcpy(code, emitter->code, emitter->count * sizeof(*code));
 	*ret_program = (struct seccomp_program){ .instructions = code,
-						 .count = (unsigned short)emitter->count };
+						 .count = (unsigned short)emitter->count,
+						 .can_report = may_send(policy) };
 	return 0;
 }
 

@@ -214,7 +214,14 @@ static int step_report_ready(struct setup *setup, struct error **error)
 
 static int step_seccomp(struct setup *setup, struct error **error)
 {
-	return seccomp_install(setup->spec->seccomp, error);
+	cleanup_close int listener = -1;
+	int r = seccomp_install(setup->spec->seccomp, &listener, error);
+
+	/* Also where there is none. Who cannot be told ends: a refused call would wait for ever. */
+	if (r < 0)
+		return r;
+	return message_send(setup->control_fd, SETUP_LISTENER, NULL, 0, &listener,
+			    listener < 0 ? 0 : 1, error);
 }
 
 const struct setup_step payload_steps[] = {

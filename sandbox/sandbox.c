@@ -19,6 +19,7 @@
 
 #include "lib/base/files.h"
 #include "sandbox/disk.h"
+#include "sandbox/remedy.h"
 #include "sandbox/setup.h"
 
 #define TICK_MILLISECONDS 100
@@ -48,6 +49,7 @@ struct run {
 	bool killed; /* by us: result->end says why */
 	bool scratch_full;
 	bool exit_known;
+	struct denied *denied; /* answers refused calls; NULL: there is no listener */
 	struct error *failure; /* what the child reported */
 };
 
@@ -190,6 +192,7 @@ static void take_pid(struct run *run, const struct message *message)
 	run->fds[WATCH_DEATH] = pidfd_open(pid, 0);
 	if (run->fds[WATCH_DEATH] < 0) {
 		(void)error_set_errno(&run->failure, errno, "pidfd of the sandbox");
+		error_set_code(run->failure, REMEDY_STEP);
 		run->lifeline_fd = close_fd(run->lifeline_fd);
 	}
 }
@@ -216,6 +219,14 @@ static void take_limit(struct run *run, const struct message *message)
 	hit_limit(run, "%s", limit);
 }
 
+static void take_listener(struct run *run, struct message *message)
+{
+	if (message->fd_count == 0 || run->denied)
+		return;
+	if (denied_new(TAKE_FD(message->fds[0]), &run->denied, &run->failure) < 0)
+		run->lifeline_fd = close_fd(run->lifeline_fd);
+}
+
 static void take_exit(struct run *run, const struct message *message)
 {
 	struct setup_exit ended;
@@ -239,6 +250,7 @@ static void take_failure(struct run *run, const struct message *message)
 	memcpy(&report, message->payload, sizeof(report));
 	report.text[sizeof(report.text) - 1] = '\0';
 	(void)error_set(&run->failure, report.errnum > 0 ? report.errnum : EIO, "%s", report.text);
+	error_set_code(run->failure, report.code); /* enum remedy_part */
 }
 
 /* Returns false when the child has nothing more to say. */
@@ -257,6 +269,9 @@ static bool read_control(struct run *run)
 		break;
 	case SETUP_LIMIT:
 		take_limit(run, &message);
+		break;
+	case SETUP_LISTENER:
+		take_listener(run, &message);
 		break;
 	case SETUP_READY:
 		if (message.length == sizeof(run->setup.active))
@@ -293,12 +308,19 @@ static void check_clocks(struct run *run)
 static void watch(struct run *run)
 {
 	for (;;) {
-		struct pollfd polls[WATCH_COUNT];
+		struct pollfd polls[WATCH_COUNT + 1];
+		int timeout = TICK_MILLISECONDS;
 
 		for (size_t i = 0; i < WATCH_COUNT; i++)
 			polls[i] = (struct pollfd){ .fd = run->fds[i], .events = POLLIN };
-		if (poll(polls, WATCH_COUNT, TICK_MILLISECONDS) < 0 && errno != EINTR)
+		polls[WATCH_COUNT] =
+			(struct pollfd){ .fd = denied_poll_fd(run->denied, now_milliseconds(),
+							      &timeout),
+					 .events = POLLIN };
+		if (poll(polls, ARRAY_SIZE(polls), timeout) < 0 && errno != EINTR)
 			hit_limit(run, "poll: %s", strerror(errno));
+		if (polls[WATCH_COUNT].revents)
+			denied_serve(run->denied, now_milliseconds());
 		if (polls[WATCH_CONTROL].revents && !read_control(run))
 			run->fds[WATCH_CONTROL] = close_fd(run->fds[WATCH_CONTROL]);
 		if (polls[WATCH_OUTPUT].revents) {
@@ -400,6 +422,9 @@ static void list_layers(struct run *run)
 	add_layer(result, "namespaces", "user, mount, pid, ipc, uts, cgroup of its own", NULL);
 	add_layer(result, "no network", "a network namespace of its own, no interface up",
 		  run->spec->network ? "the profile asked for the network" : NULL);
+	add_layer(result, "refused calls are seen",
+		  "who asks for what a build has no business with is named in the record",
+		  run->denied ? NULL : "another program supervises the calls of this one already");
 	add_layer(result, "exact scratch limit", "the kernel refuses what is too much",
 		  run->setup.disk ? "scratch is on disk, where a watchdog measures it" : NULL);
 	for (size_t i = 0; i < total; i++) {
@@ -503,6 +528,20 @@ static void run_clear(struct run *run)
 		free(run->setup.sources[i]);
 	free(run->setup.sources);
 	run->failure = error_free(run->failure);
+	run->denied = denied_free(run->denied);
+}
+
+static int keep_denied(struct run *run, struct error **error)
+{
+	const struct denied_calls *calls = run->denied ? denied_calls(run->denied) : NULL;
+
+	if (!calls || calls->total == 0)
+		return 0;
+	run->result->denied = malloc(sizeof(*calls));
+	if (!run->result->denied)
+		return error_set_errno(error, ENOMEM, "refused calls");
+	*run->result->denied = *calls;
+	return 0;
 }
 
 static int start_and_watch(struct run *run, struct error **error)
@@ -534,14 +573,14 @@ static int start_and_watch(struct run *run, struct error **error)
 	collect_status(run);
 	if (run->failure && !run->killed) {
 		*error = TAKE_PTR(run->failure);
-		return run->ready ? -error_number(*error)
+		return run->ready ? -ENOEXEC
 				  : error_context(error, "the sandbox could not be made");
 	}
 	if (!run->ready && !run->killed)
 		return error_set(error, EIO,
 				 "the sandbox could not be made: its set-up was killed");
 	list_layers(run);
-	return 0;
+	return keep_denied(run, error);
 }
 
 int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *ret_result,
@@ -568,7 +607,9 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *ret_resu
 	run_clear(&run);
 	if (r < 0) {
 		sandbox_result_clear(&result);
-		error_set_code(failure, SANDBOX_EXIT_CODE);
+		remedy_explain(&failure, error_code(failure), spec->userns_fd >= 0);
+		if (error_code(failure) != SANDBOX_FULL_CODE)
+			error_set_code(failure, SANDBOX_EXIT_CODE);
 		if (error)
 			*error = TAKE_PTR(failure);
 		failure = error_free(failure);
@@ -581,6 +622,7 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *ret_resu
 void sandbox_result_clear(struct sandbox_result *result)
 {
 	text_clear(&result->report);
+	free(result->denied);
 	/* First: the descriptors hold the locks that keep other sandboxes from removing as well. */
 	(void)disk_remove(result->disk);
 	for (size_t i = 0; i < SANDBOX_TREES; i++)

@@ -15,9 +15,12 @@
 
 #include "lib/base/error.h"
 #include "lib/base/text.h"
+#include "sandbox/denied.h"
 #include "sandbox/seccomp.h"
 
-#define SANDBOX_EXIT_CODE 30 /* error_code() of "the sandbox could not be made" */
+/* error_code(): it could not be made; what it is to be filled with does not fit into its tree. */
+#define SANDBOX_EXIT_CODE 30
+#define SANDBOX_FULL_CODE 31
 #define SANDBOX_TREES 6
 
 /* A host path shown at a path of the sandbox: nosuid, nodev, recursive, read-only unless writable.
@@ -129,7 +132,8 @@ struct sandbox_result {
 	struct text report;	     /* what came through fd 3 */
 	int tree_fds[SANDBOX_TREES]; /* the trees, readable until closed; -1 where there is none */
 	struct sandbox_disk *disk;   /* what sandbox_result_clear() removes; NULL: nothing */
-	struct sandbox_layer layers[32];
+	struct denied_calls *denied; /* what it tried and was refused; NULL: nothing */
+	struct sandbox_layer layers[48];
 	size_t layer_count;
 };
 
@@ -137,6 +141,7 @@ struct sandbox_limits sandbox_limits_default(void);
 /*
  * Runs it to its end. 0: the payload ran, whatever became of it; ret_result must then be cleared.
  * Else -errno with the step that failed, its reason and remedy, error_code() SANDBOX_EXIT_CODE.
+ * -ENOEXEC: it was made, but the program could not be run; error_number() says why.
  */
 int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *ret_result,
 		struct error **error) must_check;

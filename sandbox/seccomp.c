@@ -9,6 +9,8 @@
 #include <asm/ioctls.h>
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/bpf_common.h>
+#include <linux/fs.h>
 #include <linux/netlink.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
@@ -63,7 +65,8 @@ static const struct {
 	CONSTANT(SO_SNDTIMEO),	     CONSTANT(SO_RCVBUF),	 CONSTANT(SO_SNDBUF),
 	CONSTANT(TCP_NODELAY),	     CONSTANT(TCP_KEEPIDLE),	 CONSTANT(TCP_KEEPINTVL),
 	CONSTANT(TCP_KEEPCNT),	     CONSTANT(SOL_IP),		 CONSTANT(IP_RECVERR),
-	CONSTANT(SOL_IPV6),	     CONSTANT(IPV6_RECVERR),
+	CONSTANT(SOL_IPV6),	     CONSTANT(IPV6_RECVERR),	 CONSTANT(TIOCGPGRP),
+	CONSTANT(FICLONE),
 };
 
 struct reader {
@@ -213,6 +216,8 @@ static int parse_line(struct reader *reader, struct error **error)
 	if (string_equal(verb, "allow"))
 		rule.action = SECCOMP_RET_ALLOW;
 	else if (string_equal(verb, "refuse"))
+		rule.action = SECCOMP_RET_USER_NOTIF;
+	else if (string_equal(verb, "decline"))
 		rule.action = SECCOMP_RET_ERRNO | EPERM;
 	else if (string_equal(verb, "pretend"))
 		rule.action = SECCOMP_RET_ERRNO | 0;
@@ -356,11 +361,45 @@ int seccomp_compile(const char *name, const char *text, size_t length,
 	return r;
 }
 
-int seccomp_install(const struct seccomp_program *program, struct error **error)
+static int install(const struct seccomp_program *program, unsigned flags)
 {
 	struct sock_fprog filter = { .len = program->count, .filter = program->instructions };
-	int r = sys_seccomp_filter(0, &filter);
 
+	return sys_seccomp_filter(flags, &filter);
+}
+
+static int install_listener(const struct seccomp_program *program)
+{
+	/* A signal that does not kill must not make a call be asked about again: Linux 5.19. */
+	int r = install(program,
+			SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+
+	return r == -EINVAL ? install(program, SECCOMP_FILTER_FLAG_NEW_LISTENER) : r;
+}
+
+/* The same program, but nobody is asked. */
+static int install_silent(const struct seccomp_program *program)
+{
+	cleanup_free struct sock_filter *code = calloc(program->count, sizeof(*code));
+	const struct seccomp_program silent = { .instructions = code, .count = program->count };
+
+	if (!code)
+		return -ENOMEM;
+	memcpy(code, program->instructions, program->count * sizeof(*code));
+	for (size_t i = 0; i < program->count; i++) {
+		if (code[i].code == (BPF_RET | BPF_K) && code[i].k == SECCOMP_RET_USER_NOTIF)
+			code[i].k = SECCOMP_RET_ERRNO | EPERM;
+	}
+	return install(&silent, 0);
+}
+
+int seccomp_install(const struct seccomp_program *program, int *ret_listener, struct error **error)
+{
+	int listener = ret_listener && program->can_report ? install_listener(program) : -1;
+	int r = listener >= 0 ? 0 : install_silent(program);
+
+	if (ret_listener)
+		*ret_listener = listener >= 0 ? listener : -1;
 	return r < 0 ? error_set_errno(error, -r, "seccomp filter") : 0;
 }
 

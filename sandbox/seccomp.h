@@ -7,6 +7,7 @@
 #define KMODBOX_SANDBOX_SECCOMP_H
 
 #include <linux/filter.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/base/error.h"
@@ -14,6 +15,7 @@
 struct seccomp_program {
 	struct sock_filter *instructions; /* owned */
 	unsigned short count;
+	bool can_report; /* sendmsg() is allowed: a supervisor can be handed its listener */
 };
 
 /*
@@ -25,8 +27,14 @@ int seccomp_extended(const char *text, size_t length, char **ret_name,
 /* Compiles a policy's text; name is for messages ("build.seccomp:12: unknown system call 'x'"). */
 int seccomp_compile(const char *name, const char *text, size_t length,
 		    struct seccomp_program *ret_program, struct error **error) must_check;
-/* Installs it in this process, which must have no_new_privs set. */
-int seccomp_install(const struct seccomp_program *program, struct error **error) must_check;
+/*
+ * Installs it in this process, which must have no_new_privs set. Where ret_listener is given,
+ * refused calls wait for whoever serves that descriptor (sandbox/denied.h): close-on-exec; to be
+ * sent away by sendmsg(2) alone, as any refused call before that would wait for ever. It is -1, and
+ * the filter refuses by itself, where that cannot be had: another supervisor is there already.
+ */
+int seccomp_install(const struct seccomp_program *program, int *ret_listener,
+		    struct error **error) must_check;
 void seccomp_program_clear(struct seccomp_program *program);
 
 #endif

@@ -16,11 +16,12 @@
 /* Child to parent, over one SOCK_SEQPACKET pair that the payload never holds. */
 enum setup_message {
 	SETUP_PID = MESSAGE_FIRST_REQUEST, /* int32_t: pid 1 as its parent sees it */
-	SETUP_TREES, /* uint32_t: the first one's index; fds of trees, in order */
-	SETUP_READY, /* uint64_t: bit per step that is active; foreign code is next */
-	SETUP_ERROR, /* struct message_error */
-	SETUP_EXIT,  /* struct setup_exit: how the payload ended */
-	SETUP_LIMIT, /* text of sandbox_result.limit: a tree on disk is too large */
+	SETUP_TREES,	/* uint32_t: the first one's index; fds of trees, in order */
+	SETUP_READY,	/* uint64_t: bit per step that is active; foreign code is next */
+	SETUP_ERROR,	/* struct message_error; its code is an enum remedy_part, or none */
+	SETUP_EXIT,	/* struct setup_exit: how the payload ended */
+	SETUP_LIMIT,	/* text of sandbox_result.limit: a tree on disk is too large */
+	SETUP_LISTENER, /* the filter stands: with it a listener for refused calls, or none */
 };
 
 struct setup_exit {

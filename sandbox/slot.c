@@ -11,32 +11,44 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "lib/base/message.h"
 #include "lib/base/syscalls.h"
+#include "sandbox/remedy.h"
 #include "sandbox/sandbox.h"
 
+/* How the maker ends where it fails before the namespace; else by the errno of that. */
+#define MAKER_NO_UID 200
+#define MAKER_NO_CAPABILITY 201
+#define MAKER_DIED 202
+
 /* The namespace's owner is the effective uid of the process that makes it. */
-static _Noreturn void maker(uid_t owner, int ready_fd, int release_fd)
+static _Noreturn void maker(uid_t owner, int socket)
 {
 	static const cap_value_t needed[] = { CAP_SYS_ADMIN };
 	cap_t capabilities;
-	char byte = 0;
+	struct message end;
+	int userns_fd;
 
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 ||
 	    setresgid(owner, owner, owner) < 0 || setresuid(owner, owner, owner) < 0)
-		_exit(1);
+		_exit(MAKER_NO_UID);
 	/* unshare(CLONE_NEWUSER) needs it where unprivileged user namespaces are forbidden. */
 	capabilities = cap_init();
 	if (!capabilities || cap_set_flag(capabilities, CAP_EFFECTIVE, 1, needed, CAP_SET) < 0 ||
 	    cap_set_flag(capabilities, CAP_PERMITTED, 1, needed, CAP_SET) < 0 ||
 	    cap_set_proc(capabilities) < 0)
-		_exit(2);
+		_exit(MAKER_NO_CAPABILITY);
 	(void)cap_free(capabilities);
 	if (unshare(CLONE_NEWUSER) < 0)
-		_exit(errno == ENOSPC ? 4 : 3);
-	if (write(ready_fd, &byte, 1) != 1)
-		_exit(5);
-	/* Stays until the maps are written and the namespace is held by its descriptor. */
-	(void)!read(release_fd, &byte, 1);
+		_exit(errno);
+	/* By itself: of another uid's processes root sees this only with CAP_SYS_PTRACE. */
+	userns_fd = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+	if (userns_fd < 0)
+		_exit(errno);
+	if (message_send(socket, MESSAGE_OK, NULL, 0, &userns_fd, 1, NULL) < 0)
+		_exit(MAKER_DIED);
+	/* Stays until the maps are written. */
+	ignore_result(message_receive(socket, &end, NULL));
 	_exit(0);
 }
 
@@ -54,77 +66,78 @@ static int write_proc(pid_t pid, const char *file, const char *text, struct erro
 	return 0;
 }
 
-static int map_and_hold(pid_t pid, uid_t slot, int *ret_fd, struct error **error)
+static int write_maps(pid_t pid, uid_t slot, struct error **error)
 {
 	char map[64];
-	char path[64];
 	int r;
 
 	(void)snprintf(map, sizeof(map), "0 %u 1", (unsigned)slot);
 	r = write_proc(pid, "setgroups", "deny", error);
 	if (r == 0)
 		r = write_proc(pid, "uid_map", map, error);
-	if (r == 0)
-		r = write_proc(pid, "gid_map", map, error);
-	if (r < 0)
-		return r;
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-	*ret_fd = open(path, O_RDONLY | O_CLOEXEC);
-	return *ret_fd < 0 ? error_set_errno(error, errno, "%s", path) : 0;
+	return r < 0 ? r : write_proc(pid, "gid_map", map, error);
 }
 
-static const char *maker_failure(int status)
+static int maker_failure(uid_t slot, int status, struct error **error)
 {
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 4)
-		return "no user namespaces are left: raise sysctl user.max_user_namespaces";
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 3)
-		return "the kernel refuses user namespaces: it needs CONFIG_USER_NS, and a chroot "
-		       "cannot make them";
-	return "the uid cannot be taken: are only some uids mapped here (in a container)?";
+	int ended = WIFEXITED(status) ? WEXITSTATUS(status) : MAKER_DIED;
+
+	switch (ended) {
+	case MAKER_NO_UID:
+		return error_set(error, EINVAL,
+				 "slot for uid %u: an account of its own cannot be taken",
+				 (unsigned)slot);
+	case MAKER_NO_CAPABILITY:
+		return error_set(error, EPERM, "slot for uid %u: root is not allowed to make it",
+				 (unsigned)slot);
+	case MAKER_DIED:
+		return error_set(error, EIO, "slot for uid %u: its maker died", (unsigned)slot);
+	default:
+		return error_set_errno(error, ended, "user namespace of the slot for uid %u",
+				       (unsigned)slot);
+	}
+}
+
+static int make(uid_t owner, uid_t slot, int *ret_userns_fd, struct error **error)
+{
+	cleanup_message struct message message = { 0 };
+	int sockets[2];
+	int status = 0;
+	int r = message_pair(sockets, error);
+	pid_t pid;
+
+	if (r < 0)
+		return r;
+	pid = fork();
+	if (pid == 0) {
+		sockets[0] = close_fd(sockets[0]);
+		maker(owner, sockets[1]);
+	}
+	sockets[1] = close_fd(sockets[1]);
+	if (pid < 0)
+		r = error_set_errno(error, errno, "fork");
+	else if (message_receive(sockets[0], &message, NULL) < 0 || message.fd_count != 1)
+		r = -EPIPE;
+	else
+		r = write_maps(pid, slot, error);
+	sockets[0] = close_fd(sockets[0]);
+	if (pid < 0)
+		return r;
+	(void)waitpid(pid, &status, 0);
+	if (r == -EPIPE && message.fd_count != 1)
+		return maker_failure(slot, status, error);
+	if (r == 0)
+		*ret_userns_fd = TAKE_FD(message.fds[0]);
+	return r;
 }
 
 int slot_new(uid_t owner, uid_t slot, int *ret_userns_fd, struct error **error)
 {
-	int ready[2] = { -1, -1 };
-	int release[2] = { -1, -1 };
-	cleanup_close int userns_fd = -1;
-	char byte = 0;
-	int status = 0;
-	int r = 0;
-	pid_t pid;
+	int r = make(owner, slot, ret_userns_fd, error);
 
-	if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(release, O_CLOEXEC) < 0) {
-		r = error_set_errno(error, errno, "pipe");
-		goto out;
-	}
-	pid = fork();
-	if (pid == 0) {
-		ready[0] = close_fd(ready[0]);
-		release[1] = close_fd(release[1]);
-		maker(owner, ready[1], release[0]);
-	}
-	if (pid < 0) {
-		r = error_set_errno(error, errno, "fork");
-		goto out;
-	}
-	ready[1] = close_fd(ready[1]);
-	if (read(ready[0], &byte, 1) == 1)
-		r = map_and_hold(pid, slot, &userns_fd, error);
-	else
-		r = -EPERM;
-	release[1] = close_fd(release[1]);
-	(void)waitpid(pid, &status, 0);
-	if (r == -EPERM && userns_fd < 0 && status != 0)
-		r = error_set(error, EPERM, "slot user namespace for uid %u: %s", (unsigned)slot,
-			      maker_failure(status));
-	if (r == 0)
-		*ret_userns_fd = TAKE_FD(userns_fd);
-out:
-	if (r < 0 && error)
+	if (r < 0 && error) {
+		remedy_explain(error, REMEDY_SLOT, true);
 		error_set_code(*error, SANDBOX_EXIT_CODE);
-	for (size_t i = 0; i < 2; i++) {
-		(void)close_fd(ready[i]);
-		(void)close_fd(release[i]);
 	}
 	return r;
 }

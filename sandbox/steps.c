@@ -22,6 +22,7 @@
 #include "lib/base/files.h"
 #include "lib/base/syscalls.h"
 #include "sandbox/disk.h"
+#include "sandbox/remedy.h"
 #include "sandbox/setup.h"
 
 _Noreturn void setup_fail(struct setup *setup, struct error *error)
@@ -36,8 +37,12 @@ int setup_run(const struct setup_step *steps, size_t count, unsigned first_bit, 
 	for (size_t i = 0; i < count; i++) {
 		int r = steps[i].run(setup, error);
 
-		if (r < 0)
+		if (r < 0) {
+			/* What the caller named is his business, all else the host's. */
+			if (steps[i].run != view_show_mounts && steps[i].run != view_fill_trees)
+				error_set_code(*error, REMEDY_STEP);
 			return error_context(error, "%s", steps[i].name);
+		}
 		if (r == 0)
 			setup->active |= UINT64_C(1) << (first_bit + i);
 		else if (!steps[i].absent_because)
@@ -296,11 +301,7 @@ static int make_user_namespace(struct error **error)
 	(void)snprintf(uid_map, sizeof(uid_map), "0 %u 1", (unsigned)geteuid());
 	(void)snprintf(gid_map, sizeof(gid_map), "0 %u 1", (unsigned)getegid());
 	if (unshare(CLONE_NEWUSER) < 0)
-		return error_set_errno(
-			error, errno,
-			"user namespace: allow them (sysctl user.max_user_namespaces, "
-			"kernel.unprivileged_userns_clone, "
-			"kernel.apparmor_restrict_unprivileged_userns) or start as root");
+		return error_set_errno(error, errno, "user namespace");
 	/* Our own /proc files belong to root while we are not dumpable. */
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
 		return error_set_errno(error, errno, "PR_SET_DUMPABLE");
@@ -336,8 +337,11 @@ _Noreturn void setup_child(struct setup *setup)
 
 	r = setup->spec->userns_fd >= 0 ? setup_join_slot(setup->spec->userns_fd, &error)
 					: make_user_namespace(&error);
-	if (r < 0)
+	if (r < 0) {
+		error_set_code(error,
+			       setup->spec->userns_fd >= 0 ? REMEDY_STEP : REMEDY_USER_NAMESPACE);
 		setup_fail(setup, error);
+	}
 	/* CLONE_PARENT: pid 1 is the caller's own child, who can wait for it and hold its pidfd. */
 	pid = sys_clone3(CLONE_PARENT | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
 				 CLONE_NEWCGROUP | (setup->spec->network ? 0 : CLONE_NEWNET),
@@ -347,6 +351,7 @@ _Noreturn void setup_child(struct setup *setup)
 	if (pid < 0) {
 		(void)error_set_errno(&error, -pid,
 				      "namespaces (mount, pid, net, ipc, uts, cgroup)");
+		error_set_code(error, REMEDY_NAMESPACES);
 		setup_fail(setup, error);
 	}
 	message = pid;

@@ -21,7 +21,7 @@
 
 #define VIEW_ROOT_BYTES (UINT64_C(1) << 20)
 #define VIEW_ROOT_INODES 4096
-#define VIEW_ETC_BYTES 65536 /* of one file of the host */
+#define VIEW_ETC_BYTES 65536 /* of one file of the host that is copied */
 /* Host directories that are replaced where only the toolchain may be seen. */
 static const char *const hidden_directories[] = { "/usr/src", "/usr/lib/modules" };
 
@@ -315,41 +315,49 @@ int view_show_system(struct setup *setup, struct error **error)
 	return r;
 }
 
-/* A file of the host's /etc as it is now, links followed: resolv.conf often leads into /run. */
-static int copy_etc_file(const struct setup *setup, const char *path, struct error **error)
+/* A path of the host as it is, links followed: resolv.conf often leads into /run. */
+static int show_resolved(const struct setup *setup, const char *path, struct error **error)
 {
-	cleanup_free char *host_path = format_string("/%s", path);
+	cleanup_free char *resolved = realpath(path, NULL);
+
+	if (!resolved)
+		return errno == ENOENT ? 0 : error_set_errno(error, errno, "%s", path);
+	return show(setup, resolved, path, false, error);
+}
+
+/* A copy, as nobody can mount a file that was replaced under its own mount; or it is too large. */
+static int show_etc_file(const struct setup *setup, const char *path, struct error **error)
+{
 	cleanup_text struct text content = { 0 };
-	cleanup_close int fd = -1;
+	cleanup_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat status;
 	int r;
 
-	if (!host_path)
-		return error_set_errno(error, ENOMEM, "/%s", path);
-	fd = open(host_path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : error_set_errno(error, errno, "%s", host_path);
+		return errno == ENOENT ? 0 : error_set_errno(error, errno, "%s", path);
+	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+		return error_set(error, EINVAL, "%s is no regular file", path);
+	if (status.st_size > VIEW_ETC_BYTES)
+		return show_resolved(setup, path, error);
 	r = read_fd(fd, VIEW_ETC_BYTES, &content, error);
-	return r < 0 ? error_context(error, "%s", host_path)
-		     : write_etc_file(setup, path, content.length ? content.data : "", error);
+	return r < 0 ? error_context(error, "%s", path)
+		     : write_etc_file(setup, path + 1, content.length ? content.data : "", error);
 }
 
 /* What names and certificates are looked up with. (What Debian links into /usr is seen there.) */
 static int show_network_etc(const struct setup *setup, struct error **error)
 {
-	static const char *const files[] = { "etc/resolv.conf", "etc/hosts", "etc/nsswitch.conf" };
+	static const char *const files[] = { "/etc/resolv.conf", "/etc/hosts",
+					     "/etc/nsswitch.conf" };
 	static const char *const directories[] = { "/etc/ssl/certs", "/etc/pki/ca-trust",
 						   "/etc/ca-certificates" };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++)
-		r = copy_etc_file(setup, files[i], error);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(directories); i++) {
-		cleanup_free char *resolved = realpath(directories[i], NULL);
-
-		if (resolved)
-			r = show(setup, resolved, directories[i], false, error);
-	}
-	return r;
+		r = show_etc_file(setup, files[i], error);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(directories); i++)
+		r = show_resolved(setup, directories[i], error);
+	return r < 0 ? error_context(error, "what a build with 'profile = network' is shown") : 0;
 }
 
 int view_write_etc(struct setup *setup, struct error **error)
@@ -527,6 +535,8 @@ static int fill_tree(struct setup *setup, size_t index, struct error **error)
 	if (r < 0)
 		return r;
 	r = tree->fill ? tree->fill(tree->context, fd, error) : 0;
+	if (r == -ENOSPC && !tree->place)
+		error_set_code(*error, SANDBOX_FULL_CODE);
 	if (r < 0)
 		return error_context(error, "filling %s", tree->path);
 	if (!tree->writable) {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/artifacts/build_files.h"
 #include "lib/artifacts/exit_code.h"
 #include "lib/base/files.h"
 #include "lib/base/memfd.h"
@@ -368,7 +369,7 @@ static int sign_module(struct signer *signer, struct signer_result *result, stru
 	size_t size;
 	int r;
 
-	r = memfd_map(result->fd, CHECKER_MODULE_MAXIMUM, &module, &size, error);
+	r = memfd_map(result->fd, BUILD_MODULE_MAXIMUM, &module, &size, error);
 	if (r < 0)
 		return r;
 	r = digest_bytes(module, size, &result->verdict.unsigned_digest, error);
@@ -500,10 +501,10 @@ static int handle_fetch(void *context, int socket, struct message *message, stru
 
 static const struct message_rule rules[] = {
 	{ SIGNER_BEGIN, "begin", STATE_IDLE, sizeof(struct signer_begin), 0, 0, handle_begin },
-	{ SIGNER_FILE, "file", STATE_FILES, sizeof(struct signer_file), 1, CHECKER_MODULE_MAXIMUM,
+	{ SIGNER_FILE, "file", STATE_FILES, sizeof(struct signer_file), 1, BUILD_MODULE_MAXIMUM,
 	  handle_file },
 	{ SIGNER_DEPENDENCY, "dependency", STATE_FILES, sizeof(struct signer_file), 2,
-	  CHECKER_MODULE_MAXIMUM, handle_dependency },
+	  BUILD_MODULE_MAXIMUM, handle_dependency },
 	{ SIGNER_FINISH, "finish", STATE_FINISH, 0, 0, 0, handle_finish },
 	{ SIGNER_FETCH, "fetch", STATE_FETCH, sizeof(struct signer_fetch), 0, 0, handle_fetch },
 };

@@ -34,11 +34,3 @@ int json_from_fd(int fd, size_t maximum, json_t **ret_json, struct error **error
 	*ret_json = json;
 	return 0;
 }
-
-int json_set_digest(json_t *object, const char *key, const struct digest *digest)
-{
-	char hex[DIGEST_HEX_SIZE];
-
-	digest_to_hex(digest, hex);
-	return json_object_set_new(object, key, json_string(hex)) < 0 ? -ENOMEM : 0;
-}

@@ -23,7 +23,5 @@ static inline void cleanup_json_function(json_t **json)
 char *json_to_text(const json_t *json) must_check;
 /* Parses exactly one value of at most maximum bytes from a descriptor. New reference. */
 int json_from_fd(int fd, size_t maximum, json_t **ret_json, struct error **error) must_check;
-/* object[key] = the digest as 64 hex digits. */
-int json_set_digest(json_t *object, const char *key, const struct digest *digest) must_check;
 
 #endif

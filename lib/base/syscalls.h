@@ -19,8 +19,9 @@
 /* openat2(2), Linux 5.6. */
 int sys_openat2(int directory_fd, const char *path, const struct open_how *how) must_check;
 /*
- * fork() with clone3(2) flags (Linux 5.3): the pid, or 0 in the child; *ret_pidfd with CLONE_PIDFD.
- * No pthread_atfork() handlers run: for processes with one thread. -EINVAL for CLONE_VM.
+ * fork() with clone3(2) flags (Linux 5.3; clone(2) where that is ENOSYS): the pid, or 0 in the
+ * child; *ret_pidfd with CLONE_PIDFD. No pthread_atfork() handlers run: for processes with one
+ * thread. -EINVAL for CLONE_VM.
  */
 pid_t sys_clone3(uint64_t flags, int exit_signal, int *ret_pidfd) must_check;
 /* execveat(2) with AT_EMPTY_PATH: runs an open file, whatever it is called now. Linux 3.19. */
@@ -32,6 +33,9 @@ int sys_renameat2(int old_fd, const char *old_path, int new_fd, const char *new_
 int sys_chmod_fd(int fd, mode_t mode) must_check;
 /* seccomp(2) SECCOMP_SET_MODE_FILTER, Linux 3.17. */
 int sys_seccomp_filter(unsigned flags, const struct sock_fprog *program) must_check;
+/* seccomp(2) SECCOMP_GET_NOTIF_SIZES, Linux 5.0: what the running kernel sends and takes. */
+struct seccomp_notif_sizes;
+int sys_seccomp_notification_sizes(struct seccomp_notif_sizes *ret_sizes) must_check;
 /* pivot_root(2). */
 int sys_pivot_root(const char *new_root, const char *put_old) must_check;
 /* landlock_create_ruleset, landlock_add_rule, landlock_restrict_self: Linux 5.13. */

@@ -298,13 +298,6 @@ static enum kernel_compression configured_compression(const struct kernel *kerne
 	return KERNEL_COMPRESSION_NONE;
 }
 
-const char *kernel_compression_suffix(enum kernel_compression compression)
-{
-	static const char *const suffixes[] = { "", ".gz", ".xz", ".zst" };
-
-	return (size_t)compression < ARRAY_SIZE(suffixes) ? suffixes[compression] : "";
-}
-
 struct module_scan {
 	unsigned entries;
 	bool any; /* modules at all */

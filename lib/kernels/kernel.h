@@ -88,7 +88,5 @@ int kernel_fingerprint(const struct kernel *kernel, struct digest *ret_digest,
  */
 int kernel_stamp(const struct kernel *kernel, struct digest *ret_digest, time_t *ret_newest,
 		 struct error **error) must_check;
-/* "", ".gz", ".xz", ".zst" */
-const char *kernel_compression_suffix(enum kernel_compression compression);
 
 #endif

@@ -12,7 +12,6 @@
 #include "lib/recipes/archive.h"
 #include "lib/recipes/output_tail.h"
 #include "lib/recipes/snapshot.h"
-#include "lib/recipes/snapshot_file.h"
 
 static int fail(struct error **error, int errnum, int code, const char *reason)
 {
@@ -37,7 +36,9 @@ static int check_end(const struct sandbox_result *result, const struct text *out
 	if (result->end == SANDBOX_CANCELLED)
 		return fail(error, ECANCELED, EXIT_INTERRUPTED, "interrupted");
 	if (result->end == SANDBOX_LIMIT)
-		return fail(error, ETIMEDOUT, EXIT_LIMIT, how ? how : "a limit was hit");
+		return fail(error,
+			    string_starts_with(result->limit, "scratch") ? ENOSPC : ETIMEDOUT,
+			    EXIT_LIMIT, how ? how : "a limit was hit");
 	if (result->end == SANDBOX_EXITED && string_starts_with(reason, prefix))
 		reason += strlen(prefix);
 	return fail(error, EINVAL, EXIT_BAD_ARCHIVE, reason);
@@ -56,17 +57,17 @@ static const struct sandbox_limits limits = {
 };
 
 /*
- * In a scratch of its own, from one file into another. Both are borrowed; input_fd is read from its
- * beginning.
+ * In a scratch of its own, in memory or on disk, from one file into another. Both are borrowed;
+ * input_fd is read from its beginning. -ENOSPC: the scratch is full.
  */
 static int run_unpacker(const struct sandbox_spec *base, int unpack_fd, const char *const *argv,
-			int input_fd, int output_fd, const char *scratch_place,
+			int input_fd, int output_fd, const char *place, uint64_t bytes,
 			struct error **error)
 {
 	static const char *const environment[] = { "LC_ALL=C.UTF-8", NULL };
-	const struct sandbox_tree scratch = { .path = "/build",
-					      .writable = true,
-					      .place = scratch_place };
+	const struct sandbox_tree scratch = {
+		.path = "/build", .writable = true, .bytes = bytes, .place = place
+	};
 	cleanup_text struct text output = { 0 };
 	struct sandbox_spec spec = SANDBOX_SPEC_INITIAL;
 	struct sandbox_result result;
@@ -97,22 +98,51 @@ static int run_unpacker(const struct sandbox_spec *base, int unpack_fd, const ch
 	return r;
 }
 
+/* One attempt. */
+static int unpack(const struct sandbox_spec *base, int unpack_fd, const char *const *argv,
+		  int archive_fd, const char *place, uint64_t bytes, int *ret_fd,
+		  struct error **error)
+{
+	cleanup_close int fd = -1;
+	int r = memfd_new("source", &fd, error);
+
+	if (r == 0)
+		r = run_unpacker(base, unpack_fd, argv, archive_fd, fd, place, bytes, error);
+	if (r == 0)
+		*ret_fd = TAKE_FD(fd);
+	return r;
+}
+
+static int unpack_where_it_fits(const struct sandbox_spec *base, int unpack_fd,
+				const char *const *argv, int archive_fd,
+				const struct archive_scratch *scratch, int *ret_fd,
+				struct error **error)
+{
+	const bool limited = scratch && scratch->place && scratch->memory < SNAPSHOT_BYTES;
+	cleanup_error struct error *failure = NULL;
+	int r = unpack(base, unpack_fd, argv, archive_fd, NULL,
+		       limited ? scratch->memory : SNAPSHOT_BYTES, ret_fd, &failure);
+
+	if (r == -ENOSPC && limited)
+		return unpack(base, unpack_fd, argv, archive_fd, scratch->place, SNAPSHOT_BYTES,
+			      ret_fd, error);
+	if (r < 0 && error)
+		*error = TAKE_PTR(failure);
+	return r;
+}
+
 static int take(const struct sandbox_spec *base, int unpack_fd, const char *const *argv,
-		int archive_fd, const char *scratch_place, int place_fd, int *ret_snapshot_fd,
+		int archive_fd, const struct archive_scratch *scratch, int *ret_snapshot_fd,
 		struct digest *ret_digest, struct error **error)
 {
 	cleanup_close int snapshot_fd = -1;
 	struct digest digest;
-	int r = snapshot_file_new(place_fd, &snapshot_fd, error);
+	int r = unpack_where_it_fits(base, unpack_fd, argv, archive_fd, scratch, &snapshot_fd,
+				     error);
 
-	if (r == 0)
-		r = run_unpacker(base, unpack_fd, argv, archive_fd, snapshot_fd, scratch_place,
-				 error);
-	if (r == 0)
-		r = snapshot_file_finish(place_fd, &snapshot_fd, error);
 	if (r < 0)
 		return r;
-	r = snapshot_check(snapshot_fd, &digest, error);
+	r = snapshot_from_stream(snapshot_fd, &digest, error);
 	if (r < 0 && error) {
 		(void)error_context(error, "the source archive cannot be taken");
 		error_set_code(*error, EXIT_BAD_ARCHIVE);
@@ -125,23 +155,22 @@ static int take(const struct sandbox_spec *base, int unpack_fd, const char *cons
 }
 
 int archive_snapshot(const struct sandbox_spec *base, int unpack_fd, int archive_fd,
-		     const char *scratch_place, int place_fd, int *ret_snapshot_fd,
+		     const struct archive_scratch *scratch, int *ret_snapshot_fd,
 		     struct digest *ret_digest, struct error **error)
 {
 	static const char *const argv[] = { "kmodbox-unpack", NULL };
 
-	return take(base, unpack_fd, argv, archive_fd, scratch_place, place_fd, ret_snapshot_fd,
-		    ret_digest, error);
+	return take(base, unpack_fd, argv, archive_fd, scratch, ret_snapshot_fd, ret_digest, error);
 }
 
 int archive_tarball_snapshot(const struct sandbox_spec *base, int unpack_fd, int archive_fd,
-			     const char *scratch_place, int *ret_snapshot_fd, struct error **error)
+			     const struct archive_scratch *scratch, int *ret_snapshot_fd,
+			     struct error **error)
 {
 	static const char *const argv[] = { "kmodbox-unpack", "tarball", NULL };
 	struct digest digest;
 
-	return take(base, unpack_fd, argv, archive_fd, scratch_place, -1, ret_snapshot_fd, &digest,
-		    error);
+	return take(base, unpack_fd, argv, archive_fd, scratch, ret_snapshot_fd, &digest, error);
 }
 
 int archive_pack(const struct sandbox_spec *base, int unpack_fd, int snapshot_fd,
@@ -152,7 +181,7 @@ int archive_pack(const struct sandbox_spec *base, int unpack_fd, int snapshot_fd
 	int r = memfd_new("archive", &archive_fd, error);
 
 	if (r == 0)
-		r = run_unpacker(base, unpack_fd, argv, snapshot_fd, archive_fd, NULL, error);
+		r = run_unpacker(base, unpack_fd, argv, snapshot_fd, archive_fd, NULL, 0, error);
 	if (r == 0)
 		r = memfd_seal(archive_fd, error);
 	if (r == 0)

@@ -11,15 +11,20 @@
 #include "lib/base/error.h"
 #include "sandbox/sandbox.h"
 
+/* Where an archive is unpacked: in memory; again on disk where it needs more than that much. */
+struct archive_scratch {
+	uint64_t memory;   /* bytes */
+	const char *place; /* as sandbox_tree.place; NULL: there is none, it has to be memory */
+};
+
 /*
  * archive_fd: a regular file open for reading, becomes the payload's fd 0. unpack_fd: the opened
  * kmodbox-unpack. base as in recipe.h. A single top directory ("demo-v0.1/") is taken off, as dkms
- * does. error_code() 9 for an archive that is refused, with the member's name and the reason.
- * Everything is in memory, or on disk: what it unpacks to in scratch_place (NULL: memory; see
- * sandbox_tree.place), the snapshot in place_fd (-1: memory; see snapshot_from_directory()).
+ * does. error_code() 9 for an archive that is refused, with the member's name and the reason. The
+ * snapshot is a sealed memfd. scratch: NULL for memory.
  */
 int archive_snapshot(const struct sandbox_spec *base, int unpack_fd, int archive_fd,
-		     const char *scratch_place, int place_fd, int *ret_snapshot_fd,
+		     const struct archive_scratch *scratch, int *ret_snapshot_fd,
 		     struct digest *ret_digest, struct error **error) must_check;
 /*
  * The same for an archive of builds: the top stays as it is, and modules in it
@@ -27,7 +32,7 @@ int archive_snapshot(const struct sandbox_spec *base, int unpack_fd, int archive
  * compressed. The snapshot is a sealed memfd.
  */
 int archive_tarball_snapshot(const struct sandbox_spec *base, int unpack_fd, int archive_fd,
-			     const char *scratch_place, int *ret_snapshot_fd,
+			     const struct archive_scratch *scratch, int *ret_snapshot_fd,
 			     struct error **error) must_check;
 /*
  * The other way round: a tar archive of a snapshot, as a sealed memfd. The same snapshot always

@@ -254,6 +254,7 @@ static int set_view(struct evaluation *evaluation, struct sandbox_spec *spec, co
 		return -ENOMEM;
 	evaluation->trees[spec->tree_count++] = (struct sandbox_tree){ .path = evaluation->source,
 								       .bytes = SNAPSHOT_BYTES,
+								       .place = request->place,
 								       .fill = fill_source,
 								       .context = evaluation };
 	if (request->override_count > 0)

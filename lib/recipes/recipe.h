@@ -95,6 +95,7 @@ struct recipe_override {
 struct recipe_request {
 	const struct sandbox_spec *base;
 	int snapshot_fd;
+	const char *place;  /* of its tree, as sandbox_tree.place; NULL: memory */
 	const char *module; /* expected PACKAGE_NAME, NULL to take what the file says (archives) */
 	const char *version;
 	const struct kernel *kernel; /* NULL: none is known yet (add); kernelver is then empty */

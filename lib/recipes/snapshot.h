@@ -37,6 +37,9 @@
  */
 int snapshot_from_directory(int directory_fd, int place_fd, int *ret_fd, struct digest *ret_digest,
 			    struct error **error) must_check;
+/* The same in memory, or in place_fd (-1: there is none) where it has more than memory bytes. */
+int snapshot_from_large_directory(int directory_fd, uint64_t memory, int place_fd, int *ret_fd,
+				  struct digest *ret_digest, struct error **error) must_check;
 /*
  * Takes what a jailed program wrote (hostile) into a memfd: seals it, checks every rule above
  * (magic, order, names, lengths, link targets, caps, nothing behind the end) and computes the

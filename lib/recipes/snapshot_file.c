@@ -4,8 +4,6 @@
  * a file on disk that has no name and in the end no writer either: nobody but us can reach it.
  * Trusts the place it is given.
  */
-#include "lib/recipes/snapshot_file.h"
-
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,7 +30,8 @@ static int open_named(int place_fd)
 	return -1;
 }
 
-int snapshot_file_new(int place_fd, int *ret_fd, struct error **error)
+/* Empty, for writing: a memory file, or with place_fd >= 0 a nameless one in that directory. */
+static int file_new(int place_fd, int *ret_fd, struct error **error)
 {
 	int fd;
 
@@ -48,7 +47,9 @@ int snapshot_file_new(int place_fd, int *ret_fd, struct error **error)
 	return 0;
 }
 
-int snapshot_file_finish(int place_fd, int *fd, struct error **error)
+/* Ends the writing: seals it; or *fd becomes a descriptor that only reads, the only one there is.
+ */
+static int file_finish(int place_fd, int *fd, struct error **error)
 {
 	cleanup_free char *path = NULL;
 	int again;
@@ -64,8 +65,8 @@ int snapshot_file_finish(int place_fd, int *fd, struct error **error)
 	return 0;
 }
 
-static int write_directory(int directory_fd, bool outward, int output_fd, struct digest *ret_digest,
-			   struct error **error)
+static int write_directory(int directory_fd, bool outward, uint64_t maximum, int output_fd,
+			   struct digest *ret_digest, struct error **error)
 {
 	cleanup_close int fd = fcntl(output_fd, F_DUPFD_CLOEXEC, 0);
 	cleanup_fclose FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
@@ -74,7 +75,7 @@ static int write_directory(int directory_fd, bool outward, int output_fd, struct
 	if (!file)
 		return error_set_errno(error, errno, "cannot write the snapshot of the source");
 	(void)TAKE_FD(fd);
-	r = snapshot_serialise(directory_fd, outward, file, ret_digest, error);
+	r = snapshot_serialise(directory_fd, outward, maximum, file, ret_digest, error);
 	if (r == 0 && fflush(file) != 0)
 		r = error_set_errno(error, errno, "cannot write the snapshot of the source");
 	return r;
@@ -82,23 +83,43 @@ static int write_directory(int directory_fd, bool outward, int output_fd, struct
 
 int snapshot_write_directory(int directory_fd, int output_fd, struct error **error)
 {
-	return write_directory(directory_fd, false, output_fd, NULL, error);
+	return write_directory(directory_fd, false, SNAPSHOT_BYTES, output_fd, NULL, error);
 }
 
-int snapshot_from_directory(int directory_fd, int place_fd, int *ret_fd, struct digest *ret_digest,
-			    struct error **error)
+static int take_directory(int directory_fd, int place_fd, uint64_t maximum, int *ret_fd,
+			  struct digest *ret_digest, struct error **error)
 {
 	cleanup_close int fd = -1;
 	struct digest digest;
-	int r = snapshot_file_new(place_fd, &fd, error);
+	int r = file_new(place_fd, &fd, error);
 
 	if (r == 0)
-		r = write_directory(directory_fd, true, fd, &digest, error);
+		r = write_directory(directory_fd, true, maximum, fd, &digest, error);
 	if (r == 0)
-		r = snapshot_file_finish(place_fd, &fd, error);
+		r = file_finish(place_fd, &fd, error);
 	if (r < 0)
 		return r;
 	*ret_digest = digest;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
+}
+
+int snapshot_from_directory(int directory_fd, int place_fd, int *ret_fd, struct digest *ret_digest,
+			    struct error **error)
+{
+	return take_directory(directory_fd, place_fd, SNAPSHOT_BYTES, ret_fd, ret_digest, error);
+}
+
+int snapshot_from_large_directory(int directory_fd, uint64_t memory, int place_fd, int *ret_fd,
+				  struct digest *ret_digest, struct error **error)
+{
+	const uint64_t first = place_fd >= 0 && memory < SNAPSHOT_BYTES ? memory : SNAPSHOT_BYTES;
+	cleanup_error struct error *failure = NULL;
+	int r = take_directory(directory_fd, -1, first, ret_fd, ret_digest, &failure);
+
+	if (r == -EFBIG && first < SNAPSHOT_BYTES)
+		return snapshot_from_directory(directory_fd, place_fd, ret_fd, ret_digest, error);
+	if (r < 0 && error)
+		*error = TAKE_PTR(failure);
+	return r;
 }

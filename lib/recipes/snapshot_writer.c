@@ -14,10 +14,13 @@
 #include "lib/recipes/snapshot_rules.h"
 #include "lib/recipes/snapshot_writer.h"
 
+#define WENT_AWAY "went away while the source was read; try again when it is at rest"
+
 struct writer {
-	FILE *file;
-	bool outward; /* take links that lead out */ /* may be NULL */
-	struct digest_stream *stream;		     /* may be NULL */
+	FILE *file;		      /* may be NULL */
+	bool outward;		      /* take links that lead out */
+	struct digest_stream *stream; /* may be NULL */
+	uint64_t maximum;
 	uint64_t total;
 	struct snapshot_rules rules;
 	char path[SNAPSHOT_PATH]; /* of the entry being written, built up step by step */
@@ -25,10 +28,10 @@ struct writer {
 
 static int check_room(const struct writer *writer, uint64_t length, struct error **error)
 {
-	if (length <= SNAPSHOT_BYTES - writer->total)
+	if (length <= writer->maximum - writer->total)
 		return 0;
-	return error_set(error, EFBIG, "the source is larger than %u MiB",
-			 (unsigned)(SNAPSHOT_BYTES >> 20));
+	return error_set(error, EFBIG, "the source is larger than %llu MiB",
+			 (unsigned long long)(writer->maximum >> 20));
 }
 
 static int put(struct writer *writer, const void *bytes, size_t length, struct error **error)
@@ -123,9 +126,7 @@ static int put_node(struct writer *writer, int directory_fd, const char *name, s
 
 	if (fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return snapshot_refuse(error, errno, writer->path,
-				       errno == ENOENT ? "went away while the source was read; try "
-							 "again when it is at rest"
-						       : "cannot be examined");
+				       errno == ENOENT ? WENT_AWAY : "cannot be examined");
 	if (S_ISLNK(status.st_mode))
 		return put_link(writer, directory_fd, name, error);
 	/* Before it is opened: opening a device can do something. */
@@ -135,8 +136,9 @@ static int put_node(struct writer *writer, int directory_fd, const char *name, s
 	fd = openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return snapshot_refuse(error, errno, writer->path,
-				       errno == EACCES ? "may not be read by this user"
-						       : "cannot be opened");
+				       errno == EACCES	 ? "may not be read by this user"
+				       : errno == ENOENT ? WENT_AWAY
+							 : "cannot be opened");
 	if (fstat(fd, &status) < 0 || (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)))
 		return snapshot_refuse(error, EAGAIN, writer->path, "changed while it was read");
 	if (S_ISREG(status.st_mode))
@@ -184,11 +186,12 @@ static int put_directory(struct writer *writer, int directory_fd, size_t length,
 	return r;
 }
 
-int snapshot_serialise(int directory_fd, bool outward, FILE *file, struct digest *ret_digest,
-		       struct error **error)
+int snapshot_serialise(int directory_fd, bool outward, uint64_t maximum, FILE *file,
+		       struct digest *ret_digest, struct error **error)
 {
 	struct writer writer = { .file = file,
 				 .outward = outward,
+				 .maximum = maximum,
 				 .stream = ret_digest ? digest_stream_new() : NULL };
 	int r = put(&writer, SNAPSHOT_MAGIC, strlen(SNAPSHOT_MAGIC), error);
 

@@ -12,11 +12,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/artifacts/build_files.h"
 #include "lib/base/files.h"
 #include "lib/base/text.h"
 #include "lib/recipes/unpack.h"
 
-#define MODULE_MAXIMUM (INT64_C(256) << 20)
 #define LEVELS 2 /* dkms_main_tree/KERNEL/ARCHITECTURE */
 /* Of struct module_signature, whose last four bytes are the signature's length, and its marker:
  * include/linux/module_signature.h. */
@@ -83,7 +83,7 @@ static int cut_signatures(int fd, const char *name, struct error **error)
 
 static int copy_unpacked(struct archive *archive, int fd, const char *name, struct error **error)
 {
-	int64_t left = MODULE_MAXIMUM;
+	int64_t left = (int64_t)BUILD_MODULE_MAXIMUM;
 	struct archive_entry *entry;
 	char buffer[65536];
 	la_ssize_t got;

@@ -28,6 +28,9 @@ static void check(const struct tarball *tarball)
 		for (size_t m = 0; m < build->module_count; m++)
 			if (!name_is_safe(build->modules[m]))
 				abort();
+		for (size_t n = 0; n < build->need_count; n++)
+			if (!name_is_safe(build->needs[n]) || n >= TARBALL_NEEDS)
+				abort();
 	}
 	if (tarball->build_count > TARBALL_BUILDS)
 		abort();

@@ -9,6 +9,7 @@ kernels=$(realpath -m "${KERNELS_DIR:-$build/kernels}")
 drivers=$build/drivers
 kmodbox=$build/bin/kmodbox
 export LC_ALL=C
+umask 022 # settings that a group may write to are not believed
 
 say() { printf '%s\n' "$*"; }
 warn() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }

@@ -18,10 +18,11 @@ struct session {
 	struct world world;
 	int socket;
 	pid_t pid;
-	const char *only;    /* the run is about this module, and may not force; NULL: about any */
-	const char *named;   /* about this one, version 1.0, and may */
-	const char *kernels; /* and about these kernels: "/A/B/"; NULL: about any */
-	int depmod_socket;   /* what the next installer is given; -1: none */
+	const char *packages; /* the run is about these: " M/V M/ "; NULL: about any */
+	const char *kernels;  /* and about these kernels: "/A/B/"; NULL: about any */
+	bool may_nothing;     /* neither force nor write a source */
+	int depmod_socket;    /* what the next installer is given; -1: none */
+	char said[2048];      /* why it refused what was asked last */
 };
 
 /* ../bin/NAME beside this program's folder; opened before anything is put over it. */
@@ -65,7 +66,7 @@ static inline pid_t spawn(const char *name, char *const *argv, const int *fds, s
 
 static inline void start(struct session *session, const char *verb)
 {
-	char numbers[TREE_COUNT + 3][16];
+	char numbers[TREE_COUNT + 3][PATH_LENGTH];
 	int fds[TREE_COUNT + 3], pair[2] = { -1, -1 };
 	const struct world *world = &session->world;
 	cleanup_close int key_fd = -1;
@@ -89,17 +90,10 @@ static inline void start(struct session *session, const char *verb)
 		numbers[TREE_COUNT + 1],
 		"--depmod",
 		numbers[TREE_COUNT + 2],
-		"--dkms-path",
-		world->paths[TREE_DKMS],
-		"--source-path",
-		world->paths[TREE_SOURCE],
-		"--install-path",
-		world->paths[TREE_INSTALL],
 	};
 	/* What the command line asked for. */
 	const char *const asked[][2] = {
-		{ "--module", session->only ?: session->named },
-		{ "--version", session->named ? "1.0" : NULL },
+		{ "--packages", session->packages },
 		{ "--kernels", session->kernels },
 	};
 	char *arguments[ARRAY_SIZE(fixed) + 2 * ARRAY_SIZE(asked) + 3];
@@ -110,10 +104,10 @@ static inline void start(struct session *session, const char *verb)
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(asked); i++)
 		if (asked[i / 2][1])
 			arguments[count++] = (char *)(uintptr_t)asked[i / 2][i % 2];
-	if (!session->only)
+	if (!session->may_nothing) {
 		arguments[count++] = (char *)"--may-force";
-	if (!session->only)
 		arguments[count++] = (char *)"--may-write-source";
+	}
 	arguments[count] = NULL;
 	must(memfd_from_bytes("key", world->raw_key, sizeof(world->raw_key), &key_fd, error));
 	must(message_pair(pair, error));
@@ -123,7 +117,9 @@ static inline void start(struct session *session, const char *verb)
 	fds[TREE_COUNT + 1] = key_fd;
 	fds[TREE_COUNT + 2] = session->depmod_socket;
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		(void)snprintf(numbers[i], sizeof(numbers[i]), "%d", fds[i]);
+		(void)snprintf(numbers[i], sizeof(numbers[i]), "%s%s%d",
+			       i < TREE_COUNT ? world->paths[i] : "", i < TREE_COUNT ? "=" : "",
+			       fds[i]);
 	session->pid = spawn("kmodbox-installer", arguments, fds, ARRAY_SIZE(fds));
 	(void)close_fd(pair[1]);
 	session->socket = pair[0];
@@ -140,6 +136,13 @@ static inline int stop(struct session *session)
 	assert_int_equal(waitpid(session->pid, &status, 0), session->pid);
 	session->pid = 0;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/* The same trees in another run. */
+static inline void start_again(struct session *session, const char *verb)
+{
+	assert_int_equal(stop(session), 0);
+	start(session, verb);
 }
 
 /* 0, or the exit code that the answer carries (-1: the conversation was ended). */
@@ -160,6 +163,7 @@ static inline int ask(struct session *session, uint32_t type, const void *payloa
 	}
 	text = error_describe(reason);
 	print_message("  (%d) %s\n", error_code(reason), text);
+	(void)snprintf(session->said, sizeof(session->said), "%s", text);
 	return r == -EPIPE ? -1 : error_code(reason);
 }
 

@@ -25,7 +25,8 @@
 #define BROKEN 0xdeadbeefu /* what the interpreter says of a program that is none */
 #define ARGUMENTS offsetof(struct seccomp_data, args)
 #define ALLOW SECCOMP_RET_ALLOW
-#define REFUSE ERRNO(EPERM)
+#define DECLINE ERRNO(EPERM)
+#define REFUSE SECCOMP_RET_USER_NOTIF /* EPERM by the supervisor, or without one */
 
 static struct seccomp_program program; /* the one that is looked at */
 
@@ -70,8 +71,10 @@ static const char *fate_name(uint32_t fate)
 		return "kill";
 	case ERRNO(0):
 		return "pretend 0";
-	case ERRNO(EPERM):
+	case REFUSE:
 		return "EPERM";
+	case DECLINE:
+		return "EPERM, untold";
 	case ERRNO(ENOSYS):
 		return "ENOSYS";
 	default:

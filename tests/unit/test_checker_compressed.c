@@ -14,12 +14,13 @@
 #include <limits.h>
 #include <lzma.h>
 
+#include "lib/artifacts/build_files.h"
 #include "lib/base/memfd.h"
 #include "signer/compress.h"
 #include "tests/unit/module_image.h"
 
 #define SIGNATURE_MARKER "~Module signature appended~\n"
-#define BOMB ((size_t)(CHECKER_MODULE_MAXIMUM) + 4096)
+#define BOMB ((size_t)(BUILD_MODULE_MAXIMUM) + 4096)
 #define CHANGES 64
 
 static int checker_fd = -1;

@@ -42,8 +42,7 @@ static int directory_snapshot(const struct world *world, const char *name, struc
 static void new_add(struct installer_add *add, const char *version)
 {
 	*add = (struct installer_add){ .count = 1 };
-	assert_int_equal(MESSAGE_STRING_SET(add->module, "new"), 0);
-	assert_int_equal(MESSAGE_STRING_SET(add->version, version), 0);
+	add->target = target_of("new", version, 0);
 }
 
 static void test_add_directory(void **state)
@@ -110,15 +109,14 @@ static void test_add_archive(void **state)
 	assert_int_equal(add_rest(session), 3);
 	assert_text(trees[TREE_SOURCE], "new-3/precious", "work");
 	/* Whoever makes the request must not choose what is replaced: root names it. */
-	add.force = 1;
+	add.target.force = 1;
 	assert_int_equal(add_begin(session, &add, snapshot_fd), 0);
 	assert_int_equal(add_rest(session), 3);
 	assert_text(trees[TREE_SOURCE], "new-3/precious", "work");
-	assert_int_equal(stop(session), 0);
-	session->named = "new";
-	start(session, "add");
+	session->packages = " new/1.0 ";
+	start_again(session, "add");
 	assert_int_equal(add_begin(session, &add, snapshot_fd), 34);
-	(void)snprintf(add.version, sizeof(add.version), "1.0");
+	(void)snprintf(add.target.version, sizeof(add.target.version), "1.0");
 	write_text(trees[TREE_SOURCE], "new-1.0/precious", "work");
 	assert_int_equal(add_begin(session, &add, snapshot_fd), 0);
 	assert_int_equal(add_rest(session), 0);
@@ -150,15 +148,11 @@ static void test_verbs(void **state)
 		uint32_t allowed;
 	} verbs[] = {
 #define BIT(request) (1u << (request - INSTALLER_ADD))
-#define ADDED                                                                                      \
-	(BIT(INSTALLER_PUBLISH) | BIT(INSTALLER_FAILED_LOG) | BIT(INSTALLER_UNBUILD) |             \
-	 BIT(INSTALLER_INSTALL) | BIT(INSTALLER_UNINSTALL))
+#define ADDED (BIT(INSTALLER_PUBLISH) | BIT(INSTALLER_FAILED_LOG) | BIT(INSTALLER_INSTALL))
 		{ "add", BIT(INSTALLER_ADD) },
-		{ "build", BIT(INSTALLER_ADD) | BIT(INSTALLER_PUBLISH) | BIT(INSTALLER_FAILED_LOG) |
-				   BIT(INSTALLER_UNBUILD) },
-		{ "install", BIT(INSTALLER_ADD) | BIT(INSTALLER_PUBLISH) |
-				     BIT(INSTALLER_FAILED_LOG) | BIT(INSTALLER_UNBUILD) |
-				     BIT(INSTALLER_INSTALL) | BIT(INSTALLER_UNINSTALL) },
+		{ "build",
+		  BIT(INSTALLER_ADD) | BIT(INSTALLER_PUBLISH) | BIT(INSTALLER_FAILED_LOG) },
+		{ "install", BIT(INSTALLER_ADD) | ADDED },
 		{ "uninstall", BIT(INSTALLER_UNINSTALL) },
 		{ "unbuild", BIT(INSTALLER_UNINSTALL) | BIT(INSTALLER_UNBUILD) },
 		{ "remove",
@@ -166,8 +160,7 @@ static void test_verbs(void **state)
 		{ "match", ADDED },
 		{ "autoinstall", ADDED },
 		{ "mktarball", BIT(INSTALLER_TARBALL) },
-		{ "ldtarball", BIT(INSTALLER_ADD) | BIT(INSTALLER_PUBLISH) |
-				       BIT(INSTALLER_FAILED_LOG) | BIT(INSTALLER_UNBUILD) },
+		{ "ldtarball", BIT(INSTALLER_ADD) | BIT(INSTALLER_PUBLISH) },
 	};
 	struct session *session = *state;
 	cleanup_close int fd = sealed("x");
@@ -247,9 +240,8 @@ static void test_hostile_names(void **state)
 					     ".a", "a\nb", "a b", "$(x)", "a\x1b[0m" };
 	struct session *session = *state;
 	struct installer_target target;
-	struct installer_installed installed;
 
-	start(session, "install");
+	start(session, "unbuild");
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		for (unsigned field = 0; field < 4; field++) {
 			target = target_of("demo", "1", 0);
@@ -268,8 +260,8 @@ static void test_hostile_names(void **state)
 			}
 			memset(target.architecture + strlen(target.architecture), 0,
 			       sizeof(target.architecture) - strlen(target.architecture));
-			assert_int_equal(ask(session, INSTALLER_INSTALL, &target, sizeof(target),
-					     NULL, 0, &installed),
+			assert_int_equal(ask(session, INSTALLER_UNBUILD, &target, sizeof(target),
+					     NULL, 0, NULL),
 					 34);
 		}
 	}
@@ -359,15 +351,15 @@ static void test_only_what_was_asked(void **state)
 	snapshot_fd = directory_snapshot(&session->world, "new-1.0", &add.source);
 	before = world_list(&session->world);
 	/* Another module, --force that was not given, a source that was not to be written. */
-	session->only = "another";
+	session->may_nothing = true;
+	session->packages = " another/1.0 new/2 knew/1.0 new/1.0.1 ";
 	start(session, "add");
 	assert_int_equal(add_begin(session, &add, snapshot_fd), 34);
-	assert_int_equal(stop(session), 0);
-	session->only = "new";
-	start(session, "add");
-	add.force = 1;
+	session->packages = " another/1.0 new/ ";
+	start_again(session, "add");
+	add.target.force = 1;
 	assert_int_equal(add_begin(session, &add, snapshot_fd), 34);
-	add.force = 0;
+	add.target.force = 0;
 	add.write_source = 1;
 	assert_int_equal(add_begin(session, &add, snapshot_fd), 34);
 	after = world_list(&session->world);
@@ -397,12 +389,12 @@ static void test_only_its_kernels(void **state)
 	cleanup_close int snapshot_fd = -1;
 
 	session->kernels = "/another/";
-	start(session, "install");
+	start(session, "unbuild");
 	assert_int_equal(ask(session, INSTALLER_UNBUILD, &target, sizeof(target), NULL, 0, NULL),
 			 34);
 	assert_int_equal(stop(session), 0);
 	session->kernels = "/another/" KERNEL "/";
-	start(session, "install");
+	start(session, "unbuild");
 	assert_int_equal(ask(session, INSTALLER_UNBUILD, &target, sizeof(target), NULL, 0, NULL),
 			 3); /* allowed; not built */
 	assert_int_equal(stop(session), 0);
@@ -411,7 +403,7 @@ static void test_only_its_kernels(void **state)
 	new_add(&add, "1.0");
 	write_text(session->world.trees[TREE_SOURCE], "new-1.0/dkms.conf", "PACKAGE_NAME=new\n");
 	snapshot_fd = directory_snapshot(&session->world, "new-1.0", &add.source);
-	add.force = 1;
+	add.target.force = 1;
 	start(session, "build");
 	assert_int_equal(add_begin(session, &add, snapshot_fd), 0); /* it is the first */
 	assert_int_equal(add_rest(session), 0);
@@ -419,11 +411,95 @@ static void test_only_its_kernels(void **state)
 	assert_int_equal(stop(session), 0);
 	start(session, "add");
 	assert_int_equal(add_begin(session, &add, snapshot_fd), 3);
-	assert_int_equal(stop(session), 0);
-	session->named = "new";
-	start(session, "add");
+	/* Its name alone is not enough: root says which version he means. */
+	session->packages = " new/ ";
+	start_again(session, "add");
+	assert_int_equal(add_begin(session, &add, snapshot_fd), 3);
+	session->packages = " new/1.0 ";
+	start_again(session, "add");
 	assert_int_equal(add_begin(session, &add, snapshot_fd), 0);
 	assert_int_equal(add_rest(session), 0);
+}
+
+/* What depends on what changed is made anew in a run about a closed list, and about nothing else.
+ */
+static void test_only_its_packages(void **state)
+{
+	static const char *const lists[] = { " other/1 third/2 ", " demo/2 ", " emo/1 demo/1.1 ",
+					     " x/demo/1/x ",	  " ",	      "" };
+	struct session *session = *state;
+	struct installer_target target = target_of("demo", "1", 1);
+	struct installer_installed installed;
+	cleanup_close int fd = issue(session->world.key, 2, "demo", "1", contents, 2);
+	cleanup_free char *before = NULL, *after = NULL;
+
+	start(session, "install");
+	assert_int_equal(publish(session, 1), 0);
+	assert_int_equal(simple(session, INSTALLER_INSTALL, "1", 0, &installed), 0);
+	before = world_list(&session->world);
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		session->packages = lists[i];
+		start_again(session, "autoinstall");
+		assert_int_equal(publish_begin(session, &target, fd), 34);
+		assert_int_equal(simple(session, INSTALLER_INSTALL, "1", 1, &installed), 34);
+	}
+	after = world_list(&session->world);
+	assert_string_equal(before, after);
+	session->packages = " other/1 demo/1 ";
+	start_again(session, "autoinstall");
+	assert_int_equal(publish_contents(session, "1", 2, contents, 2, 1), 0);
+	assert_int_equal(simple(session, INSTALLER_INSTALL, "1", 1, &installed), 0);
+}
+
+/* A tree that only the last step needs is looked at before the first. */
+static void test_unwritable(void **state)
+{
+	static const struct {
+		const char *verb;
+		uint32_t type;
+		enum tree tree;
+	} cases[] = {
+		{ "remove", INSTALLER_UNINSTALL, TREE_APPROVALS },
+		{ "remove", INSTALLER_UNBUILD, TREE_APPROVALS },
+		{ "install", INSTALLER_INSTALL, TREE_LEDGER },
+		{ "build", INSTALLER_PUBLISH, TREE_LEDGER },
+		{ "install", INSTALLER_PUBLISH, TREE_INSTALL },
+		{ "autoinstall", INSTALLER_PUBLISH, TREE_INSTALL },
+		{ "match", INSTALLER_PUBLISH, TREE_INSTALL },
+		{ "ldtarball", INSTALLER_PUBLISH, TREE_LEDGER },
+	};
+	struct session *session = *state;
+	const int *trees = session->world.trees;
+	struct installer_target target = target_of("demo", "1", 1);
+	struct installer_installed installed;
+	cleanup_close int fd = issue(session->world.key, 2, "demo", "1", contents, 2);
+	cleanup_free char *before = NULL;
+
+	start(session, "install");
+	assert_int_equal(publish(session, 1), 0);
+	assert_int_equal(simple(session, INSTALLER_INSTALL, "1", 0, &installed), 0);
+	before = world_list(&session->world);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		bool counts =
+			cases[i].type != INSTALLER_PUBLISH && cases[i].type != INSTALLER_UNBUILD;
+		cleanup_free char *after = NULL;
+		int code;
+
+		assert_int_equal(fchmod(trees[cases[i].tree], 0555), 0);
+		start_again(session, cases[i].verb);
+		code = ask(session, cases[i].type, &target, sizeof(target), &fd,
+			   cases[i].type == INSTALLER_PUBLISH, counts ? &installed : NULL);
+		assert_int_equal(fchmod(trees[cases[i].tree], 0755), 0);
+		assert_int_equal(code, 35);
+		assert_non_null(strstr(session->said, session->world.paths[cases[i].tree]));
+		assert_non_null(strstr(session->said, "nothing was changed"));
+		after = world_list(&session->world);
+		assert_string_equal(before, after);
+	}
+	start_again(session, "remove");
+	assert_int_equal(simple(session, INSTALLER_UNINSTALL, "1", 0, &installed), 0);
+	assert_int_equal(simple(session, INSTALLER_UNBUILD, "1", 0, NULL), 0);
+	assert_int_equal(simple(session, INSTALLER_REMOVE, "1", 0, NULL), 0);
 }
 
 int main(void)
@@ -439,6 +515,8 @@ int main(void)
 		TEST(test_confinement),
 		TEST(test_only_what_was_asked),
 		TEST(test_only_its_kernels),
+		TEST(test_only_its_packages),
+		TEST(test_unwritable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

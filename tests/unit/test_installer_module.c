@@ -72,6 +72,7 @@ static void test_originals(void **state)
 			       session->world.paths[TREE_INSTALL]);
 	assert_text(trees[TREE_DKMS], ORIGINALS "/demo.ko.origin", origin);
 	assert_text(trees[TREE_INSTALL], KERNEL "/updates/dkms/more.ko.xz", "bytes of more");
+	start_again(session, "uninstall");
 	assert_int_equal(simple(session, INSTALLER_UNINSTALL, "1", 0, &installed), 0);
 	assert_int_equal(installed.originals, 2);
 	after = world_list(&session->world);
@@ -116,9 +117,11 @@ static void test_bad_origins(void **state)
 			rest += 2;
 		}
 		assert_int_equal(text_append_string(&origin, rest), 0);
+		start_again(session, "install");
 		assert_int_equal(simple(session, INSTALLER_INSTALL, "1", 0, &installed), 0);
 		write_text(trees[TREE_DKMS], ORIGINALS "/x.ko", "x");
 		write_text(trees[TREE_DKMS], ORIGINALS "/x.ko.origin", origin.data);
+		start_again(session, "uninstall");
 		assert_int_equal(simple(session, INSTALLER_UNINSTALL, "1", 0, &installed), 0);
 		assert_int_equal(installed.originals, 0);
 		assert_int_equal(installed.left, 1);
@@ -145,9 +148,51 @@ static void test_change_of_version(void **state)
 	assert_false(is_there(trees[TREE_INSTALL], KERNEL "/updates"));
 	assert_text(trees[TREE_INSTALL], KERNEL "/extra/demo.ko.xz", "newer");
 	assert_text(trees[TREE_DKMS], ORIGINALS "/demo.ko", "in-tree");
+	start_again(session, "uninstall");
 	assert_int_equal(simple(session, INSTALLER_UNINSTALL, "2", 0, &installed), 0);
 	assert_text(trees[TREE_INSTALL], KERNEL "/kernel/net/demo.ko", "in-tree");
 	assert_false(is_there(trees[TREE_INSTALL], KERNEL "/extra"));
+}
+
+/*
+ * Where root named no version, no older build takes the place of a newer one: one of an older
+ * version that is still there could. By name or by force it does.
+ */
+static void test_no_way_back(void **state)
+{
+	static const struct content newer[] = { { "demo.ko.xz", "extra", "newer" } };
+	struct session *session = *state;
+	const int *trees = session->world.trees;
+	struct installer_installed installed;
+
+	start(session, "install");
+	assert_int_equal(publish(session, 5), 0);
+	assert_int_equal(publish_contents(session, "2", 7, newer, 1, 0), 0);
+	session->packages = " demo/ ";
+	start_again(session, "match");
+	assert_int_equal(simple(session, INSTALLER_INSTALL, "1", 0, &installed), 0);
+	assert_int_equal(simple(session, INSTALLER_INSTALL, "2", 0, &installed), 0);
+	assert_int_equal(simple(session, INSTALLER_INSTALL, "1", 0, &installed), 34);
+	session->packages = NULL;
+	start_again(session, "autoinstall");
+	assert_int_equal(simple(session, INSTALLER_INSTALL, "1", 0, &installed), 34);
+	assert_text(trees[TREE_INSTALL], KERNEL "/extra/demo.ko.xz", "newer");
+	assert_link(trees[TREE_DKMS], LINK, "2/" KERNEL "/" ARCHITECTURE);
+	assert_int_equal(simple(session, INSTALLER_INSTALL, "1", 1, &installed), 0);
+	session->packages = " demo/2 ";
+	start_again(session, "install");
+	assert_int_equal(simple(session, INSTALLER_INSTALL, "2", 0, &installed), 0);
+	session->packages = " demo/1 ";
+	start_again(session, "install");
+	assert_int_equal(simple(session, INSTALLER_INSTALL, "1", 0, &installed), 0);
+	/* What dkms built has no ticket to compare with. */
+	assert_int_equal(unlinkat(trees[TREE_DKMS], "demo/2/" KERNEL "/" ARCHITECTURE "/ticket", 0),
+			 0);
+	assert_int_equal(unlinkat(trees[TREE_DKMS], LINK, 0), 0);
+	assert_int_equal(symlinkat("2/" KERNEL "/" ARCHITECTURE, trees[TREE_DKMS], LINK), 0);
+	session->packages = NULL;
+	start_again(session, "autoinstall");
+	assert_int_equal(simple(session, INSTALLER_INSTALL, "1", 0, &installed), 0);
 }
 
 /* Built anew while installed: what was installed is still known and goes. */
@@ -166,6 +211,7 @@ static void test_built_anew(void **state)
 	assert_int_equal(publish_contents(session, "1", 3, newer, 1, 1), 0);
 	assert_text(trees[TREE_DKMS], BUILD "/module/demo.ko.xz", "newer");
 	assert_text(trees[TREE_INSTALL], KERNEL "/updates/dkms/demo.ko.xz", "bytes of demo");
+	start_again(session, "uninstall");
 	assert_int_equal(simple(session, INSTALLER_UNINSTALL, "1", 0, &installed), 0);
 	assert_int_equal(installed.files, 2);
 	assert_false(is_there(trees[TREE_INSTALL], KERNEL "/updates"));
@@ -182,6 +228,7 @@ static void test_changed_file_stays(void **state)
 	assert_int_equal(publish(session, 1), 0);
 	assert_int_equal(simple(session, INSTALLER_INSTALL, "1", 0, &installed), 0);
 	write_text(trees[TREE_INSTALL], KERNEL "/updates/dkms/demo.ko.xz", "the admin's");
+	start_again(session, "uninstall");
 	assert_int_equal(simple(session, INSTALLER_UNINSTALL, "1", 0, &installed), 0);
 	assert_int_equal(installed.files, 1);
 	assert_int_equal(installed.left, 1);
@@ -260,14 +307,14 @@ static void test_kill(void **state)
 		cleanup_free char *now = NULL;
 		bool is_installed = is_there(trees[TREE_DKMS], LINK);
 
-		start(session, "install");
+		start(session, is_installed ? "uninstall" : "install");
 		must(message_send(session->socket,
 				  is_installed ? INSTALLER_UNINSTALL : INSTALLER_INSTALL, &target,
 				  sizeof(target), NULL, 0, error));
 		(void)usleep(200 * (i % 30));
 		assert_int_equal(kill(session->pid, SIGKILL), 0);
 		assert_int_equal(stop(session), -SIGKILL);
-		start(session, "install"); /* recovers before it answers */
+		start(session, "unbuild"); /* recovers before it answers */
 		assert_int_equal(simple(session, INSTALLER_UNBUILD, "9", 0, NULL), 3);
 		assert_int_equal(stop(session), 0);
 		now = world_list(&session->world);
@@ -531,6 +578,7 @@ static void test_depmod(void **state)
 	assert_false(index_mentions(session, "modules.dep", "kernel/net/demo.ko"));
 	assert_true(index_mentions(session, "modules.alias", "pci:ours demo"));
 	assert_true(is_there(trees[TREE_INSTALL], KERNEL "/modules.dep.bin"));
+	start_again(session, "uninstall");
 	assert_int_equal(simple(session, INSTALLER_UNINSTALL, "1", 0, &installed), 0);
 	assert_int_equal(installed.depmod, 1);
 	assert_true(index_mentions(session, "modules.dep", "kernel/net/demo.ko:"));
@@ -621,6 +669,7 @@ int main(void)
 		TEST(test_several_namesakes),
 		TEST(test_bad_origins),
 		TEST(test_change_of_version),
+		TEST(test_no_way_back),
 		TEST(test_built_anew),
 		TEST(test_changed_file_stays),
 		TEST(test_tampered_build),

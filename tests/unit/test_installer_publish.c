@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <time.h>
+
 #include "tests/unit/installer_session.h"
 
 static void test_life(void **state)
@@ -91,10 +93,19 @@ static void test_replay(void **state)
 
 	start(session, "install");
 	assert_int_equal(publish(session, 5), 0);
+	start_again(session, "unbuild");
 	assert_int_equal(simple(session, INSTALLER_UNBUILD, "1", 0, NULL), 0);
+	start_again(session, "install");
 	assert_int_equal(publish(session, 5), 34);
 	assert_int_equal(publish(session, 4), 34);
+	assert_null(strstr(session->said, "clock"));
 	assert_int_equal(publish(session, 6), 0);
+	/* A new serial is at least the time: to build again helps no more, if the clock is behind.
+	 */
+	write_text(session->world.trees[TREE_LEDGER], "demo/" KERNEL "-" ARCHITECTURE,
+		   "99999999999\n");
+	assert_int_equal(publish_contents(session, "1", (uint64_t)time(NULL), contents, 2, 1), 34);
+	assert_non_null(strstr(session->said, "set the clock right or restore audit.log"));
 	write_text(session->world.trees[TREE_LEDGER], "demo/" KERNEL "-" ARCHITECTURE, "-1\n");
 	assert_int_equal(publish_contents(session, "1", 7, contents, 2, 1), 34);
 }
@@ -187,6 +198,7 @@ static void test_data(void **state)
 	assert_true(is_there(dkms_fd, BUILD "/installed/demo.ko.xz"));
 	assert_false(is_there(dkms_fd, BUILD "/installed/Module.symvers"));
 	assert_false(is_there(dkms_fd, BUILD "/zfs_config.h"));
+	start_again(session, "uninstall");
 	assert_int_equal(simple(session, INSTALLER_UNINSTALL, "1", 0, &installed), 0);
 	assert_int_equal(installed.files, 2);
 	assert_int_equal(installed.left, 0);

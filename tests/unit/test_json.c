@@ -93,24 +93,13 @@ static void test_deep(void **state)
 	assert_int_equal(parse(text, 1000000, 1000000, &json, NULL), -EBADMSG);
 }
 
-static void test_digest(void **state)
-{
-	cleanup_json json_t *object = json_object();
-	struct digest digest;
-
-	(void)state;
-	assert_int_equal(digest_bytes("abc", 3, &digest, NULL), 0);
-	assert_int_equal(json_set_digest(object, "sha256", &digest), 0);
-	assert_string_equal(json_string_value(json_object_get(object, "sha256")),
-			    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text),	cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_deep),
-		cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_deep),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);

@@ -208,11 +208,39 @@ static void test_owner(void **state)
 	assert_true(says(&error, 1, "is no regular file"));
 }
 
+/* A good file is worth nothing where others can put theirs in its place. */
+static void test_directory(void **state)
+{
+	static const mode_t modes[] = { 0775, 0757, 01777 };
+	struct place *place = *state;
+	struct module_settings settings;
+
+	assert_int_equal(load(place, "[build]\nprofile = network\n", &settings, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		cleanup_error struct error *error = NULL;
+
+		assert_int_equal(fchmodat(place->fd, "modules.d", modes[i], 0), 0);
+		assert_true(load(place, NULL, &settings, &error) < 0);
+		assert_true(says(&error, 1, "/modules.d may be written to by others"));
+	}
+	assert_int_equal(fchmodat(place->fd, "modules.d", 0755, 0), 0);
+	assert_int_equal(load(place, NULL, &settings, NULL), 0);
+	assert_int_equal(settings.profile, PROFILE_NETWORK);
+	if (geteuid() == 0) {
+		cleanup_error struct error *error = NULL;
+
+		assert_int_equal(fchownat(place->fd, "modules.d", SOMEBODY, SOMEBODY, 0), 0);
+		assert_true(load(place, NULL, &settings, &error) < 0);
+		assert_true(says(&error, 1, "/modules.d is not root's, nor yours"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_absent),    TEST(test_all),  TEST(test_sizes),   TEST(test_refused),
-		TEST(test_long_line), TEST(test_many), TEST(test_no_text), TEST(test_owner),
+		TEST(test_absent),  TEST(test_all),	  TEST(test_sizes),
+		TEST(test_refused), TEST(test_long_line), TEST(test_many),
+		TEST(test_no_text), TEST(test_owner),	  TEST(test_directory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

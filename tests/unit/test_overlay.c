@@ -109,13 +109,26 @@ static void test_not_a_path(void **state)
 	}
 }
 
-static void expect_refusal(struct place *place, const char *expected)
+static void expect_refusal_of(struct place *place, const char *script, const char *expected)
 {
 	cleanup_error struct error *error = NULL;
 	struct overlay overlay;
 
-	assert_true(load(place, "pre.sh", &overlay, &error) < 0);
+	assert_true(load(place, script, &overlay, &error) < 0);
 	assert_true(says(&error, 1, expected));
+}
+
+static void expect_refusal(struct place *place, const char *expected)
+{
+	expect_refusal_of(place, "pre.sh", expected);
+}
+
+static void expect_good(struct place *place, const char *script)
+{
+	struct overlay overlay;
+
+	assert_int_equal(load(place, script, &overlay, NULL), 0);
+	overlay_clear(&overlay);
 }
 
 static void test_refused(void **state)
@@ -133,7 +146,26 @@ static void test_refused(void **state)
 	assert_int_equal(mkfifoat(place->fd, "demo/pre.sh", 0755), 0);
 	expect_refusal(place, "demo/pre.sh is no regular file");
 	assert_int_equal(unlinkat(place->fd, "demo/pre.sh", 0), 0);
+	/* Where others may write they could put another file in the place of a good one. */
+	assert_int_equal(fchmodat(place->fd, "demo/patches", 0777, 0), 0);
+	expect_refusal(place, "demo/patches may be written to by others");
+	assert_int_equal(fchmodat(place->fd, "demo/patches", 01777, 0), 0);
+	expect_refusal(place, "demo/patches may be written to by others");
+	assert_int_equal(fchmodat(place->fd, "demo/patches", 0755, 0), 0);
+	assert_int_equal(fchmodat(place->fd, "demo", 0775, 0), 0);
+	expect_refusal(place, "demo may be written to by others");
+	assert_int_equal(fchmodat(place->fd, "demo", 0755, 0), 0);
+	expect_good(place, "pre.sh");
+	assert_int_equal(mkdirat(place->fd, "demo/scripts", 0755), 0);
+	put(place, "demo/scripts/pre.sh", "x", 0755);
+	assert_int_equal(fchmodat(place->fd, "demo/scripts", 0757, 0), 0);
+	expect_refusal_of(place, "scripts/pre.sh", "demo/scripts may be written to by others");
+	assert_int_equal(fchmodat(place->fd, "demo/scripts", 0755, 0), 0);
+	expect_good(place, "scripts/pre.sh");
 	if (geteuid() == 0) {
+		assert_int_equal(fchownat(place->fd, "demo", SOMEBODY, SOMEBODY, 0), 0);
+		expect_refusal(place, "demo is not root's");
+		assert_int_equal(fchownat(place->fd, "demo", 0, 0, 0), 0);
 		put(place, "demo/pre.sh", "x", 0755);
 		assert_int_equal(fchownat(place->fd, "demo/pre.sh", SOMEBODY, SOMEBODY, 0), 0);
 		expect_refusal(place, "demo/pre.sh is not root's");

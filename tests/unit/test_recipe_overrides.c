@@ -93,20 +93,20 @@ static void test_those_that_are_not_believed(void **state)
 
 	put(place, "demo.conf", "1", 0644);
 	put(place, "demo-0.1.conf", "2", 0664);
-	refused(place, "/etc/dkms/demo-0.1.conf: it must belong to root");
+	refused(place, "/etc/dkms/demo-0.1.conf may be written to by others");
 	put(place, "demo-0.1.conf", "2", 0646);
-	refused(place, "be writable by nobody else; correct its owner and mode, or remove it");
+	refused(place, "what it says is not done (chmod go-w)");
 	assert_int_equal(symlinkat("demo.conf", place->fd, "demo-0.1.conf"), 0);
-	refused(place, "/etc/dkms/demo-0.1.conf: ");
+	refused(place, "/etc/dkms/demo-0.1.conf is no regular file");
 	assert_int_equal(mkfifoat(place->fd, "demo-0.1.conf", 0644), 0);
-	refused(place, "/etc/dkms/demo-0.1.conf: ");
+	refused(place, "/etc/dkms/demo-0.1.conf is no regular file");
 	if (geteuid() == 0) {
 		put(place, "demo-0.1.conf", "2", 0644);
 		assert_int_equal(fchownat(place->fd, "demo-0.1.conf", SOMEBODY, SOMEBODY, 0), 0);
-		refused(place, "it must belong to root");
+		refused(place, "/etc/dkms/demo-0.1.conf is not root's");
 	} else {
 		put(place, "demo-0.1.conf", "2", 0);
-		refused(place, "make it readable for all, or remove it");
+		refused(place, "make it readable (chmod a+r)");
 	}
 }
 

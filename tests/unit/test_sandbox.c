@@ -480,7 +480,8 @@ static void test_refused(void **state)
 
 	(void)state;
 	spec.argv = argv;
-	assert_int_equal(sandbox_run(&spec, &result, &error), -ENOENT);
+	assert_int_equal(sandbox_run(&spec, &result, &error), -ENOEXEC);
+	assert_int_equal(error_number(error), ENOENT);
 	text = error_describe(error);
 	assert_string_equal(text, "cannot run /no/such/program: No such file or directory");
 	free(text);
@@ -502,6 +503,46 @@ static void test_layers(void **state)
 		assert_non_null(result.layers[i].name);
 		assert_true(result.layers[i].active || result.layers[i].absent_because);
 	}
+	assert_true(result.layer_count < ARRAY_SIZE(result.layers));
+	assert_null(result.denied);
+	sandbox_result_clear(&result);
+}
+
+static const struct sandbox_layer *find_layer(const struct sandbox_result *result, const char *name)
+{
+	for (size_t i = 0; i < result->layer_count; i++)
+		if (string_equal(result->layers[i].name, name))
+			return &result->layers[i];
+	return NULL;
+}
+
+/* What is refused is known afterwards, by whom and how often; a flood of it does not stop a run. */
+static void test_denied(void **state)
+{
+	struct sandbox_result result = run_script(
+		"unshare -U true; unshare -U true; mount -t tmpfs x /tmp; true", fixture.spec);
+	const struct sandbox_layer *layer = find_layer(&result, "refused calls are seen");
+
+	(void)state;
+	assert_int_equal(result.end, SANDBOX_EXITED);
+	assert_non_null(layer);
+	if (!layer->active) {
+		sandbox_result_clear(&result);
+		skip(); /* this test itself runs under a supervisor of that kind */
+	}
+	assert_non_null(result.denied);
+	assert_string_equal(result.denied->list[0].what, "unshare CLONE_NEWUSER");
+	assert_string_equal(result.denied->list[0].program, "unshare");
+	assert_int_equal(result.denied->list[0].count, 2);
+	assert_true(result.denied->total >= 3);
+	sandbox_result_clear(&result);
+
+	result = run_script("perl -e 'for (1..3000) { ioctl(STDIN, 0x5412, 0) and exit 9 }'",
+			    fixture.spec);
+	assert_int_equal(result.status, 0);
+	assert_non_null(result.denied);
+	assert_string_equal(result.denied->list[0].what, "ioctl TIOCSTI");
+	assert_int_equal(result.denied->list[0].count, 3000);
 	sandbox_result_clear(&result);
 }
 
@@ -522,6 +563,7 @@ int main(void)
 		cmocka_unit_test(test_separate_mounts),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_layers),
+		cmocka_unit_test(test_denied),
 	};
 
 	return cmocka_run_group_tests(tests, open_fixture, close_fixture);

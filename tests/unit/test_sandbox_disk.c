@@ -168,7 +168,7 @@ static void test_failure_leaves_nothing(void **state)
 
 	(void)state;
 	broken.argv = argv;
-	assert_int_equal(sandbox_run(&broken, &result, NULL), -ENOENT);
+	assert_int_equal(sandbox_run(&broken, &result, NULL), -ENOEXEC);
 	assert_int_equal(trees_on_disk(), 0);
 	failing.fill = fail_to_fill;
 	broken.trees = &failing;

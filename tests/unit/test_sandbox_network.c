@@ -7,8 +7,10 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -173,6 +175,62 @@ static void test_looks_up(void **state)
 	}
 }
 
+/* In a child: what stands in a directory is put in the place of /etc/hosts. */
+static int replace_hosts(const char *directory)
+{
+	const char *const argv[] = { "/usr/bin/wc", "-c", "/etc/hosts", NULL };
+	struct error *error = NULL;
+	struct sandbox_result result;
+	struct sandbox_spec with = spec;
+	cleanup_free char *text = NULL;
+
+	with.argv = argv;
+	text_clear(&fixture.output);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    chdir(directory) < 0 || mount("large", "/etc/hosts", NULL, MS_BIND, NULL) < 0 ||
+	    sandbox_run(&with, &result, NULL) < 0 ||
+	    !string_equal(fixture_output(&fixture), "3000000 /etc/hosts\n"))
+		return 1;
+	if (mount("fifo", "/etc/hosts", NULL, MS_BIND, NULL) < 0 ||
+	    sandbox_run(&with, &result, &error) >= 0)
+		return 2;
+	text = error_describe(error);
+	return text && strstr(text, "profile = network") &&
+			       strstr(text, "/etc/hosts is no regular file")
+		       ? 0
+		       : 3;
+}
+
+/* Lists of what is not to be reached make /etc/hosts as large as megabytes. */
+static void test_other_hosts(void **state)
+{
+	char directory[] = "/tmp/kmodbox-hosts-XXXXXX";
+	cleanup_close int fd = -1, large_fd = -1;
+	int status = 0;
+	pid_t child;
+
+	(void)state;
+	if (geteuid() != 0 || access("/etc/hosts", F_OK) < 0) {
+		print_message(
+			"skipped: only root can put another file in the place of /etc/hosts\n");
+		skip();
+	}
+	assert_non_null(mkdtemp(directory));
+	assert_int_equal(chmod(directory, 0755), 0);
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	large_fd = openat(fd, "large", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(ftruncate(large_fd, 3000000), 0);
+	assert_int_equal(mkfifoat(fd, "fifo", 0644), 0);
+	child = fork();
+	if (child == 0)
+		_exit(replace_hosts(directory));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(unlinkat(fd, "large", 0), 0);
+	assert_int_equal(unlinkat(fd, "fifo", 0), 0);
+	assert_int_equal(rmdir(directory), 0);
+	assert_int_equal(status, 0);
+}
+
 static void test_is_said(void **state)
 {
 	(void)state;
@@ -202,7 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_connects),       cmocka_unit_test(test_network_namespace),
 		cmocka_unit_test(test_offers_nothing), cmocka_unit_test(test_looks_up),
-		cmocka_unit_test(test_is_said),
+		cmocka_unit_test(test_other_hosts),    cmocka_unit_test(test_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, open_fixture, close_fixture);

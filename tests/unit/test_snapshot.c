@@ -533,6 +533,42 @@ static void test_snapshot_on_disk(void **state)
 	assert_int_equal(snapshot_read_file(on_disk, "a-b", 100, &file_fd, NULL), 0);
 }
 
+/* In memory as long as it is small; to the byte. */
+static void test_large_snapshot_on_disk(void **state)
+{
+	struct place *place = *state;
+	cleanup_close int source_fd = make_directory(place->fd, "source");
+	cleanup_close int disk_fd = make_directory(place->fd, "disk");
+	cleanup_close int fd = -1;
+	struct digest digest, of_large;
+	struct error *error = NULL;
+	struct stat status;
+
+	make_tree(source_fd, false);
+	assert_int_equal(snapshot_from_directory(source_fd, -1, &fd, &digest, NULL), 0);
+	assert_int_equal(fstat(fd, &status), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		cleanup_close int large_fd = -1;
+		const uint64_t memory = (uint64_t)status.st_size - (i > 0);
+
+		assert_int_equal(snapshot_from_large_directory(source_fd, memory,
+							       i < 2 ? disk_fd : -1, &large_fd,
+							       &of_large, NULL),
+				 0);
+		assert_true(digest_equal(&digest, &of_large));
+		/* A file on disk cannot be sealed. */
+		assert_int_equal(fcntl(large_fd, F_GET_SEALS) >= 0, i != 1);
+	}
+	assert_int_equal(count_entries(disk_fd), 0);
+	assert_int_equal(mkfifoat(source_fd, "fifo", 0600), 0);
+	fd = close_fd(fd);
+	assert_true(snapshot_from_large_directory(source_fd, 1000, disk_fd, &fd, &digest, &error) <
+		    0);
+	assert_non_null(error);
+	error = error_free(error);
+	assert_int_equal(fd, -1);
+}
+
 /* The same bytes in a file that somebody could still change are no snapshot. */
 static void test_changeable_file_is_no_snapshot(void **state)
 {
@@ -577,6 +613,7 @@ int main(void)
 		cmocka_unit_test(test_stream_has_a_cap_on_entries),
 		WITH_PLACE(test_single_files_and_walk),
 		WITH_PLACE(test_snapshot_on_disk),
+		WITH_PLACE(test_large_snapshot_on_disk),
 		WITH_PLACE(test_changeable_file_is_no_snapshot),
 	};
 

@@ -61,6 +61,10 @@ static void test_layout(void **state)
 					   "ddkms_main_tree/6.1/x86_64/module/d.ko\n"
 					   "fdkms_main_tree/6.1/x86_64/module/d.ko/x.ko\n"
 					   "xdkms_main_tree/6.1/x86_64/module/z.ko\n"
+					   "fdkms_main_tree/6.1/x86_64/.dep_base\n"
+					   "fdkms_main_tree/6.1/x86_64/.dep_b/x\n"
+					   "ddkms_main_tree/6.1/x86_64/.dep_d\n"
+					   "fdkms_main_tree/6.1/x86_64/module/.dep_m\n"
 					   "fdkms_main_tree/6.1/x86_64/ticket\n"
 					   "ddkms_main_tree/6.12\nddkms_main_tree/6.12/aarch64\n"
 					   "fdkms_main_tree/dkms_dbversion\n" CONF,
@@ -75,6 +79,8 @@ static void test_layout(void **state)
 	assert_int_equal(tarball.builds[0].module_count, 2);
 	assert_string_equal(tarball.builds[0].modules[0], "a");
 	assert_string_equal(tarball.builds[0].modules[1], "z");
+	assert_int_equal(tarball.builds[0].need_count, 1);
+	assert_string_equal(tarball.builds[0].needs[0], "base");
 	assert_string_equal(tarball.builds[1].kernel, "6.12");
 	assert_string_equal(tarball.builds[1].architecture, "aarch64");
 	assert_int_equal(tarball.builds[1].module_count, 0);
@@ -128,6 +134,13 @@ static void test_refused(void **state)
 		  "kernel or architecture" },
 		{ MODULES "ldkms_main_tree/6.1/x86_64/module/m.ko\n", EXIT_BAD_ARCHIVE,
 		  "is a link" },
+		{ BUILD "ldkms_main_tree/6.1/x86_64/.dep_base\n", EXIT_BAD_ARCHIVE, "is a link" },
+		{ BUILD "fdkms_main_tree/6.1/x86_64/.dep_\n", EXIT_BAD_ARCHIVE,
+		  "no name for a module" },
+		{ BUILD "fdkms_main_tree/6.1/x86_64/.dep_.x\n", EXIT_BAD_ARCHIVE,
+		  "no name for a module" },
+		{ BUILD "fdkms_main_tree/6.1/x86_64/.dep_-x\n", EXIT_BAD_ARCHIVE,
+		  "no name for a module" },
 		{ MODULES "fdkms_main_tree/6.1/x86_64/module/.ko\n", EXIT_BAD_ARCHIVE,
 		  "no name for a module" },
 		{ MODULES "fdkms_main_tree/6.1/x86_64/module/$(id).ko\n", EXIT_BAD_ARCHIVE,
@@ -149,25 +162,33 @@ static void test_refused(void **state)
 
 static void test_too_many(void **state)
 {
+	static const struct {
+		const char *before, *behind;
+		char type;
+		unsigned maximum;
+	} rows[] = {
+		{ "dkms_main_tree/6.", "/x86_64", 'd', TARBALL_BUILDS },
+		{ "dkms_main_tree/6.1/x86_64/module/m", ".ko", 'f', TICKET_FILES },
+		{ "dkms_main_tree/6.1/x86_64/.dep_m", "", 'f', TARBALL_NEEDS },
+	};
 	char path[128];
 
 	(void)state;
-	for (int modules = 0; modules < 2; modules++) {
+	for (size_t row = 0; row < ARRAY_SIZE(rows); row++) {
 		cleanup_tarball struct tarball tarball = { 0 };
 		cleanup_error struct error *error = NULL;
 		unsigned count = 0;
-		int r = modules ? tarball_note(&tarball, 'd', "dkms_main_tree/6.1/x86_64", NULL)
-				: 0;
+		int r = rows[row].type == 'd'
+				? 0
+				: tarball_note(&tarball, 'd', "dkms_main_tree/6.1/x86_64", NULL);
 
 		for (; r == 0 && count < 5000; count++) {
-			(void)snprintf(path, sizeof(path),
-				       modules ? "dkms_main_tree/6.1/x86_64/module/m%u.ko"
-					       : "dkms_main_tree/6.%u/x86_64",
-				       count);
-			r = tarball_note(&tarball, modules ? 'f' : 'd', path, &error);
+			(void)snprintf(path, sizeof(path), "%s%u%s", rows[row].before, count,
+				       rows[row].behind);
+			r = tarball_note(&tarball, rows[row].type, path, &error);
 		}
 		assert_int_equal(error_code(error), EXIT_BAD_ARCHIVE);
-		assert_int_equal(count, (modules ? TICKET_FILES : TARBALL_BUILDS) + 1);
+		assert_int_equal(count, rows[row].maximum + 1);
 	}
 }
 

@@ -347,8 +347,6 @@ static void test_refused_places(void **state)
 	expect_refusal(&trees, TREE_INSTALL, "a\nb", EINVAL);
 	expect_refusal(&trees, TREE_INSTALL, KERNEL, EISDIR);
 	expect_refusal(&trees, TREE_INSTALL, KERNEL "/modules.dep/x", ENOTDIR);
-	trees.fds[TREE_LEDGER] = -1;
-	expect_refusal(&trees, TREE_LEDGER, "x", ENOENT);
 	trees_close(&trees);
 	world_remove(&world);
 	world_free(&world);

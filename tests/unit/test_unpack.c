@@ -28,8 +28,8 @@ static void refused(const struct world *world, int archive_fd, int code, const c
 	struct digest digest;
 	int fd = -1;
 
-	assert_true(archive_snapshot(&world->fixture.spec, world->unpack_fd, archive_fd, NULL, -1,
-				     &fd, &digest, &error) < 0);
+	assert_true(archive_snapshot(&world->fixture.spec, world->unpack_fd, archive_fd, NULL, &fd,
+				     &digest, &error) < 0);
 	assert_int_equal(fd, -1);
 	text = error_describe(error);
 	if (!text || !strstr(text, words) || strchr(text, '\n'))
@@ -378,7 +378,7 @@ static void test_packing_is_reproducible_and_comes_back(void **state)
 	put(archive, S_IFREG, "zeros", NULL, NULL, 100000);
 	archive_end(archive);
 	assert_int_equal(archive_snapshot(&world->fixture.spec, world->unpack_fd, archive_fd, NULL,
-					  -1, &snapshot_fd, &source, &error),
+					  &snapshot_fd, &source, &error),
 			 0);
 	for (size_t i = 0; i < ARRAY_SIZE(compressions); i++) {
 		cleanup_close int packed_fd = -1, again_fd = -1, back_fd = -1;
@@ -394,7 +394,7 @@ static void test_packing_is_reproducible_and_comes_back(void **state)
 		assert_int_equal(digest_file(again_fd, &again, NULL), 0);
 		assert_true(digest_equal(&packed, &again));
 		assert_int_equal(archive_snapshot(&world->fixture.spec, world->unpack_fd, packed_fd,
-						  NULL, -1, &back_fd, &back, &error),
+						  NULL, &back_fd, &back, &error),
 				 0);
 		assert_true(digest_equal(&source, &back));
 	}
