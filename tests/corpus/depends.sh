@@ -60,6 +60,67 @@ entry_depends_wrong() {
 	build
 	refused 32 bus-d "Unknown symbol" bus_none_value
 }
+# bus-e, and bus-f with BUILD_DEPENDS on it: both are installed then.
+installed_pair() {
+	link bus-e ""
+	install
+	link bus-f bus-e 'BUILD_DEPENDS[0]="bus-e"' "BUILD_DEPENDS_REBUILD=$1"
+	install
+	status installed
+}
+# another_bus_e: a version of it that exports the same, installed.
+another_bus_e() {
+	cp -R "$world/src/bus-e-1.0" "$world/src/bus-e-1.1"
+	sed -i 's/VERSION="1.0"/VERSION="1.1"/' "$world/src/bus-e-1.1/dkms.conf"
+	name=bus-e version=1.1
+	install
+	done_well
+	name=bus-f version=1.0
+}
+entry_depends_rebuild() {
+	about "BUILD_DEPENDS_REBUILD: another version of what is needed is installed"
+	not_dkms "nothing is installed here, and dkms 3.0.10 does not have it" || return 0
+	installed_pair yes
+	left .dep_bus-e 1.0
+	another_bus_e
+	grep -F 'bus-f/1.0 was built against another build of bus-e' "$world/out" >/dev/null ||
+		problem "it is not said that bus-f is built again"
+	left .dep_bus-e 1.1
+	record '"1.1"'
+	status installed
+	step "without it: what was built stays"
+	for name in bus-f bus-e; do
+		run remove -m "$name" --all -v 1.0
+		rm -rf "$world/src/$name"-*
+	done
+	run remove -m bus-e --all -v 1.1
+	installed_pair no
+	another_bus_e
+	left .dep_bus-e 1.0
+	status installed
+}
+entry_depends_tarball() {
+	about "a build from an archive: the version of what it needs is kept"
+	not_dkms "nothing is installed here, and dkms 3.0.10 does not have it" || return 0
+	installed_pair yes
+	run mktarball -m bus-f -v 1.0 -k "$release"
+	done_well
+	cp "$world/dkms/bus-f/1.0/tarball"/*.gz "$world/bus-f.tar.gz"
+	tar -tf "$world/bus-f.tar.gz" | grep "/$release/x86_64/.dep_bus-e\$" >/dev/null ||
+		problem "mktarball has left it out"
+	run remove -m bus-f -v 1.0 --all
+	rm -rf "$world/src/bus-f-1.0"
+	kernel_options
+	run ldtarball "$world/bus-f.tar.gz" "${options[@]}"
+	built bus-f
+	left .dep_bus-e 1.0
+	step "and with another version of that installed it is built anew"
+	install
+	another_bus_e
+	left .dep_bus-e 1.1
+	status installed
+	! grep -F 'loaded from a tarball' "$(modules)/build.json" >/dev/null || problem "it is the loaded build"
+}
 entry_autoinstall() {
 	about "autoinstall of a chain, in whatever order"
 	not_dkms "nothing is installed here" || return 0

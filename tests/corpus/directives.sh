@@ -54,6 +54,27 @@ entry_make_match_first() {
 	built matching
 	says matching plain
 }
+# quoted_make WORD: a MAKE that begins with it; its module says what was added.
+quoted_make() {
+	simple quoted <<-END
+		MAKE="$1 KVER=\${kernelver}"
+	END
+	makefile Makefile <<-'END'
+		all:
+		    $(MAKE) -C /lib/modules/$(KVER)/build M=$(CURDIR) CORPUS=$(or $(KERNELRELEASE),nothing)_$(or $(filter -j%,$(MAKEFLAGS)),alone) modules
+	END
+	build
+	built quoted
+	says quoted nothing_alone
+}
+entry_make_quoted() {
+	about "MAKE whose first word is in quotes: nothing is added to it"
+	quoted_make "'make'"
+	step "the same in double quotes"
+	not_dkms "dkms reads values twice, and they are gone by then" || return 0
+	rm -rf "$world/dkms/quoted" "$world/src"
+	quoted_make '\"make\"'
+}
 entry_make_release() {
 	about "a leading make gets KERNELRELEASE"
 	simple release <<-END
@@ -184,6 +205,17 @@ entry_pre_build_fails() {
 		exit 3
 	END
 	[ "$real_dkms" = yes ] || warns PRE_BUILD 3
+	build
+	built scripted
+}
+entry_post_build_fails() {
+	about "POST_BUILD that fails: the modules are there all the same, and it is said"
+	simple scripted <<<'POST_BUILD="finish.sh 4"'
+	script finish.sh <<-'END'
+		#!/bin/sh
+		exit "$1"
+	END
+	[ "$real_dkms" = yes ] || warns POST_BUILD 4
 	build
 	built scripted
 }
@@ -339,6 +371,24 @@ entry_module_exclusive() {
 	run remove -m choosy -v 1.0 --all
 	build
 	refused 77 BUILD_EXCLUSIVE_
+}
+entry_obsolete_by() {
+	about "OBSOLETE_BY: a kernel that came later has the module itself"
+	not_dkms "dkms 3.0.10 looks at it only where it installs" || return 0
+	simple superseded <<<'OBSOLETE_BY="5.4"'
+	build
+	refused 77 OBSOLETE_BY 5.4 "$release"
+	step "OBSOLETE_BY: and one that came before it does not"
+	simple wanted <<<'OBSOLETE_BY="99.0"'
+	build
+	built wanted
+	step "OBSOLETE_BY: BUILD_EXCLUSIVE_KERNEL_MAX takes its place"
+	simple both <<-'END'
+		OBSOLETE_BY="5.4"
+		BUILD_EXCLUSIVE_KERNEL_MAX="99.0"
+	END
+	build
+	built both
 }
 entry_yes_and_no() {
 	about "AUTOINSTALL and NO_WEAK_MODULES in any case, or empty"

@@ -207,6 +207,51 @@ entry_realtek_environment() {
 	built 88x2zu
 	says 88x2zu by_setting_7
 }
+# Others of Realtek's: dkms.conf asks the machine how many processors it has and what runs on it.
+entry_realtek_asks() {
+	about "dkms.conf asks nproc, uname -r, uname -m and /proc/cpuinfo"
+	package rtl88x2au 5.13.6
+	conf <<-'END'
+		PROCS_NUM=`nproc`
+		[ $PROCS_NUM -gt 16 ] && PROCS_NUM=16
+		COUNTED=$(grep -c ^processor /proc/cpuinfo 2>/dev/null) || COUNTED=1
+		[ "$(uname -r)" = "$kernelver" ] || OTHER=-other
+		case "$(uname -m)" in
+		x86_64) SUBARCH=x86_64 ;;
+		*) SUBARCH=unknown ;;
+		esac
+		DEST_MODULE_LOCATION="/updates/dkms"
+		MAKE="'make' -j$PROCS_NUM KVER=${kernelver} LIMIT=$((COUNTED > 0)) SUBARCH=$SUBARCH src=$source_tree/$PACKAGE_NAME-$PACKAGE_VERSION"
+		CLEAN="make clean"
+		BUILT_MODULE_NAME="88x2au"
+		AUTOINSTALL="yes"
+	END
+	makefile Makefile <<-'END'
+		KSRC := /lib/modules/$(KVER)/build
+		ifneq ($(KERNELRELEASE),)
+		obj-m := 88x2au.o
+		else
+		modules:
+		    test -n "$(wildcard $(KSRC)/.config)"
+		    $(MAKE) -C $(KSRC) M=$(CURDIR) modules \
+		        EXTRA_CFLAGS=-DCORPUS=for_$(SUBARCH)_$(LIMIT)_$(if $(filter $(shell uname -m),$(SUBARCH)),agreed)
+		endif
+	END
+	module 88x2au
+	rm "$source/Kbuild"
+	warns CLEAN
+	build
+	built 88x2au
+	says 88x2au for_x86_64_1_agreed
+	step "MAKE counts processors in /proc/cpuinfo, without a number where that is not shown"
+	rm -rf "$world/dkms/rtl88x2au"
+	sed -i 's,-j$PROCS_NUM,-j\\$(grep -c ^processor /proc/cpuinfo),' "$source/dkms.conf"
+	grep -F 'make'"'"' -j\$(grep -c' "$source/dkms.conf" >/dev/null || problem "dkms.conf is not what it should be"
+	warns CLEAN
+	build
+	built 88x2au
+	says 88x2au for_x86_64_1_agreed
+}
 entry_uname() {
 	about "a Makefile that asks uname -r: no headers of that kernel are shown"
 	if [ -e "/lib/modules/$(uname -r)/build" ] && [ "$real_dkms" = yes ]; then
