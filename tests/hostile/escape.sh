@@ -116,16 +116,6 @@ attempt() {
 	esac
 }
 
-# What a build needs.
-attempt write-scratch ALLOWED
-attempt make-fifo ALLOWED
-attempt fork ALLOWED
-attempt read-shown ALLOWED
-attempt talk-stream-pair ALLOWED
-attempt own-limits ALLOWED
-attempt no-randomisation ALLOWED
-attempt prctl-death-signal ALLOWED
-
 # Ordinary tools, some of which set modes by way of ACLs, owners or attributes first.
 # shellcheck disable=SC2016 # bash -c expands it
 tools='set -e; cd /tmp; mkdir a; echo x >a/f; ln -s f a/l; cp -a a b; cp -p a/f g; cp --preserve=all a/f k
@@ -140,97 +130,21 @@ else
 	fail "$who: cp, install, sed, tar and their like: $here $(cat "$work/errors")"
 fi
 
-# Files of the host: read-only, or not there.
-for name in write-header append-header write-program write-loader-cache write-passwd \
-	create-in-root create-in-usr create-in-etc create-in-dev create-in-shown write-shown link-shown-file; do
-	attempt "$name" "EROFS|EACCES"
-done
-for name in read-canary climb-out read-shadow read-hostname list-root-home list-homes list-var list-run \
-	list-boot list-sys write-sys create-in-dev-shm open-terminal-maker open-loop-control open-fuse read-dev-mem \
-	read-dev-kmsg write-dev-kmsg read-environment open-leaked-fd; do
-	attempt "$name" ENOENT
-done
-attempt link-system-file EXDEV
-attempt read-leaked-fd EBADF
-attempt leaked-directory EBADF
-# /proc shows a sandbox's own processes, but not its init.
-for name in list-proc-sys write-core-pattern write-modprobe-path write-sysrq read-kallsyms read-proc-kmsg \
-	read-proc-keys read-proc-kcore other-root other-cwd other-fds other-environment other-memory other-maps \
-	other-program other-namespace; do
-	attempt "$name" ENOENT
-done
-
-# Setuid and setgid bits, devices, capabilities of files, owners.
-for name in setuid-chmod setuid-fchmod setuid-fchmodat setuid-open setuid-openat setuid-creat setuid-mknod \
-	setuid-mknodat setuid-directory setuid-tmpfile make-device; do
-	attempt "$name" EPERM
-done
-attempt setuid-fchmodat2 ENOSYS
-attempt file-capability ENOSYS
-attempt setuid-openat2 ENOSYS
-attempt change-owner NOEFFECT
-for name in lease directory-notices inotify inotify-old fanotify name-to-handle open-by-handle; do
-	attempt "$name" EPERM
-done
-
-# Namespaces and mounts.
-for name in unshare-user unshare-mount unshare-pid unshare-net unshare-ipc unshare-uts unshare-cgroup \
-	unshare-time clone-user-namespace join-namespace mount-tmpfs mount-bind mount-remount mount-propagation \
-	umount fsopen fsconfig fsmount fspick open-tree move-mount mount-setattr pivot-root chroot; do
-	attempt "$name" EPERM
-done
-attempt clone3-user-namespace ENOSYS
-attempt clone3 ENOSYS
-
-# Other processes.
-for name in trace-me trace-child trace-other read-other-memory write-other-memory open-other-process \
-	take-other-descriptor limits-of-other compare-kernel-objects; do
-	attempt "$name" EPERM
-done
-attempt kill-host-process ESRCH "$listener"
-attempt kill-everybody ESRCH
-attempt stop-init NOEFFECT
-
-# Privileges.
-for name in capabilities raise-capability new-privileges prctl-dumpable prctl-subreaper \
-	prctl-keep-capabilities real-time-priority wake-core-handler wake-core-handler-setrlimit; do
-	attempt "$name" EPERM
-done
-attempt become-other-user EINVAL
-attempt become-other-group NOEFFECT
-if [ -u "$shown/raise" ]; then
-	attempt setuid-program NOEFFECT
-else
-	skip "$who: setuid-program: only root can make one, and only another user can be raised by it"
-fi
-
-# The kernel's wider surface.
-for name in keyctl add-key request-key bpf perf-event userfaultfd io-uring memfd-create memfd-secret \
-	seccomp-listener landlock socket-filter init-module finit-module delete-module kexec-load kexec-file-load \
-	reboot swapon acct quotactl syslog iopl ioperm modify-ldt personality settimeofday clock-settime \
-	sethostname setdomainname memory-policy move-pages terminal-push terminal-push-high-bits console-paste; do
-	attempt "$name" EPERM
-done
-attempt 32-bit-entry KILLED-SIGSYS
-attempt x32-entry KILLED-SIGSYS
-attempt unknown-call same
-
-# Talking.
-for name in talk-tcp talk-udp; do
-	attempt "$name" EPERM "$(cat "$work/port")"
-done
-attempt talk-unix-abstract EPERM "$tag"
-for name in talk-unix-path talk-datagram-pair talk-raw-pair socket-unix socket-netlink socket-packet \
-	socket-vsock socket-alg shared-memory message-queue semaphore-set message-set; do
-	attempt "$name" EPERM
-done
-
-# Resources.
-attempt fork-many EAGAIN
-attempt map-much ENOMEM
-attempt open-many EMFILE
-attempt sparse-file EFBIG
-attempt fill-scratch ENOSPC
+# All probes of the table. On descriptor 3, so that no probe reads on in it.
+while IFS=$'\t' read -r -u 3 numbers name expected _ argument; do
+	[[ $numbers && $numbers != \#* ]] || continue
+	case $argument in
+	port) argument=$(cat "$work/port") ;;
+	tag) argument=$tag ;;
+	listener) argument=$listener ;;
+	canary) argument=$shown/../canary ;;
+	esac
+	if [ "$name" = setuid-program ] && [ ! -u "$shown/raise" ]; then
+		skip "$who: setuid-program: only root can make one, and only another user can be raised by it"
+		continue
+	fi
+	attempt "$name" "$expected" "$argument"
+done 3<"$(dirname "$0")/probes.table"
 
 # A caller at a terminal: the sandbox has none of it.
 if command -v script >/dev/null 2>&1; then
@@ -319,7 +233,7 @@ if [ "$who" = root ]; then
 	while getent passwd "$user" >/dev/null; do user=$((user + 1)); done
 	mkdir -p "$work/user/tests/hostile" "$work/user/tests/lib" "$work/user/build/tests/hostile" \
 		"$work/user/shown" "$work/user/tmp"
-	cp "$0" "$work/user/tests/hostile/escape.sh"
+	cp "$0" "$top/tests/hostile/probes.table" "$work/user/tests/hostile/"
 	cp "$top/tests/lib/common.sh" "$work/user/tests/lib/"
 	cp -r "$build/bin" "$work/user/build/"
 	cp "$probe" "$work/user/build/tests/hostile/"

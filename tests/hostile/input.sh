@@ -333,6 +333,8 @@ controls() {
 
 bad_modules() {
 	build "module: none" 7 demo.ko BUILT_MODULE_NAME <<<:
+	build "module: none, since the build cannot write to its source" 7 demo.ko 'source = writable' "$settings/demo.conf" \
+		<<<'touch /usr/src/demo-0.1/demo.ko || :'
 	build "module: a FIFO" 7 demo.ko FIFO <<<'mkfifo demo.ko'
 	build "module: a symbolic link to /etc/passwd" 7 demo.ko 'symbolic link' <<<'ln -s /etc/passwd demo.ko'
 	build "module: a symbolic link to a module" 7 demo.ko 'symbolic link' <<<'ln -s good.ko demo.ko'

@@ -209,8 +209,39 @@ static _Noreturn void stay(void)
 		pause();
 }
 
-/* A daemon that has cut every tie: two forks, its own session, no death signal, deaf. */
-static int outlive(void)
+/* Writes into a file through a mapping that it got while it still might. */
+static void keep_mapping(void)
+{
+	int fd = open(path_in(scratch, shown), O_RDWR | O_CLOEXEC);
+	volatile char *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	(void)close(fd);
+	/* A build of this ends in less. */
+	(void)sleep(1);
+	for (int i = 0; memory != MAP_FAILED && i < 500; i++) {
+		memory[i] = 'x';
+		(void)usleep(10000);
+	}
+	_exit(0);
+}
+
+/* A module and another file change names, again and again. */
+static void exchange(void)
+{
+	char *one = path_in(scratch, "demo.ko");
+	char *other = path_in(scratch, shown);
+
+	(void)close(open(other, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	for (int i = 0; i < 100000; i++)
+		(void)renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
+	_exit(0);
+}
+
+/*
+ * A daemon that has cut every tie: two forks, its own session, no death signal, deaf. It works, if
+ * it has to, and stays.
+ */
+static int outlive(void (*work)(void))
 {
 	int ends[2];
 	char byte;
@@ -231,6 +262,8 @@ static int outlive(void)
 		if (write(ends[1], "x", 1) != 1)
 			_exit(1);
 		(void)close(ends[1]);
+		if (work)
+			work();
 		stay();
 	}
 	(void)waitpid(pid, NULL, 0);
@@ -366,7 +399,11 @@ int main(int argc, char **argv)
 	if (strcmp(argv[4], "stay") == 0)
 		stay();
 	if (strcmp(argv[4], "outlive") == 0)
-		return outlive();
+		return outlive(NULL);
+	if (strcmp(argv[4], "keep") == 0)
+		return outlive(keep_mapping);
+	if (strcmp(argv[4], "exchange") == 0)
+		return outlive(exchange);
 	if (strcmp(argv[4], "listen") == 0)
 		return be_reachable();
 	if (strcmp(argv[4], "processes") == 0 && argc == 8)

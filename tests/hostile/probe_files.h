@@ -22,6 +22,23 @@ static int read_environment(void)
 	return secure_getenv("KMODBOX_TEST_SECRET") ? 0 : -ENOENT;
 }
 
+/* Anything that was open and is no part of what a build is given: pipes may be make's. */
+static int find_descriptor(void)
+{
+	struct stat status;
+
+	for (int fd = 3; fd < 1024; fd++) {
+		if (fstat(fd, &status) == 0 && !S_ISFIFO(status.st_mode))
+			return 0;
+	}
+	return -ENOENT;
+}
+
+static int read_named(void)
+{
+	return answer(open(argument, O_RDONLY | O_CLOEXEC));
+}
+
 /* The caller's own file, by a path that climbs out of the working directory. */
 static int climb_out(void)
 {
@@ -184,6 +201,27 @@ static int file_capability(void)
 	(void)close(fd);
 	if (r == 0)
 		r = answer(setxattr(path, "security.capability", &data, sizeof(data), 0));
+	(void)unlink(path);
+	return r;
+}
+
+static int user_attribute(void)
+{
+	char *path = path_in(scratch, "attributed");
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	int r = answer(fsetxattr(fd, "user.probe", "x", 1, 0));
+
+	(void)close(fd);
+	(void)unlink(path);
+	/* A file system without them: the call came through. */
+	return r == -EOPNOTSUPP ? 0 : r;
+}
+
+static int make_socket_file(void)
+{
+	char *path = path_in(scratch, "socket");
+	int r = answer(mknod(path, S_IFSOCK | 0600, 0));
+
 	(void)unlink(path);
 	return r;
 }

@@ -176,6 +176,41 @@ static int talk_unix_abstract(void)
 	return connect_to(SOCK_STREAM, &address, abstract_address(&address, argument));
 }
 
+/* So that another build could find it. */
+static int offer_unix_abstract(void)
+{
+	char name[64];
+	struct sockaddr_un address;
+	socklen_t length;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)snprintf(name, sizeof(name), "%s-offered", argument);
+	length = abstract_address(&address, name);
+	return answer(fd < 0 ? fd : bind(fd, (struct sockaddr *)&address, length));
+}
+
+/* Addresses that lead nowhere (RFC 5737): what counts is if it may be asked for. */
+static int talk_far_by(int type)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(0xc0000201),
+				       .sin_port = htons(53) };
+	int fd = socket(AF_INET, type | SOCK_NONBLOCK, 0);
+	int r = answer(fd < 0 ? fd : connect(fd, (struct sockaddr *)&address, sizeof(address)));
+
+	return r == -EINPROGRESS ? 0 : r;
+}
+
+static int talk_far(void)
+{
+	return talk_far_by(SOCK_STREAM);
+}
+
+static int talk_far_datagram(void)
+{
+	return talk_far_by(SOCK_DGRAM);
+}
+
 /* A pair is connected to itself, but datagrams may still be sent to any path, with descriptors. */
 static int talk_by_pair(int type)
 {

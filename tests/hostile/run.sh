@@ -8,7 +8,7 @@ set -euo pipefail
 
 here=$top/tests/hostile
 # Those that take longest come first.
-suites=(world conf input settings tarball ldtarball escape)
+suites=(world attempts conf input settings tarball escape)
 outputs=$(mktemp -d)
 trap 'rm -rf "$outputs"' EXIT
 
@@ -27,7 +27,7 @@ wait
 for suite in "${suites[@]}"; do
 	say "-- $suite"
 	cat "$outputs/$suite"
-	numbers=$(sed -nE '$s/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' "$outputs/$suite")
+	numbers=$(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' "$outputs/$suite" | tail -n 1)
 	read -r good bad unable <<<"${numbers:-0 0 0}"
 	passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + unable))
 	status=$(cat "$outputs/$suite.status")
@@ -35,4 +35,7 @@ for suite in "${suites[@]}"; do
 		fail "$suite ended with $status and no failed test"
 	fi
 done
-close_suite
+ended=0
+close_suite || ended=$?
+grep -E '^[0-9]+ attempts, ' "$outputs/attempts" || true
+exit "$ended"

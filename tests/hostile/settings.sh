@@ -90,9 +90,12 @@ module_settings() {
 	with_file $ini <<<$'[build]\ndepends = other'
 	build_it
 	refused "modules.d: a dependency that is not there" 13 other 'not added'
-	with_file $ini <<<$'[scratch]\nsize = 4K'
+	with_file $ini <<<$'[scratch]\nsize = 1K'
 	build_it
-	refused "modules.d: a scratch too small for the source" '30|31|10' "demo"
+	refused "modules.d: a scratch too small for the source" 31 "demo" 'No space left' "'size = 16G'" "$settings/demo.conf"
+	with_file $ini <<<$'[build]\nleave_out = nosuch'
+	build_it
+	warned "modules.d: leave_out of what is no module" "leave_out 'nosuch'" "no module of demo/0.1"
 }
 
 # --- Files of root's, whatever is in them ------------------------------------------------------------
@@ -143,15 +146,42 @@ bad_files() {
 	fi
 	chmod 0644 "$path"
 	try "$@"
-	[ "$1" = status ] || try build "${demo[@]}" "${kernel[@]}" --force
 	done_well "$name: a good one again"
+}
+# bad_directories NAME FILE CODE DIRECTORY...: an empty file below etc, and directories on the way to it
+# in which others may write, so that it could be theirs.
+bad_directories() {
+	local name=$1 file=$2 codes=$3 directory path
+	shift 3
+	with_file "$file" </dev/null
+	for directory; do
+		path=$world/$directory
+		chmod 0775 "$path"
+		build_it
+		refused "$name: its group may write to $directory" "$codes" "$path" chmod
+		chmod 0757 "$path"
+		build_it
+		refused "$name: others may write to $directory" "$codes" "$path" chmod
+		chmod 0755 "$path"
+		if [ "$can_become" = yes ]; then
+			chown nobody "$path"
+			build_it
+			refused "$name: $directory is another user's" "$codes" "$path" root
+			chown root "$path"
+		fi
+	done
+	build_it
+	done_well "$name: directories of root's alone"
 }
 files() {
 	local building=(build "${demo[@]}" "${kernel[@]}" --force) name
 	bad_files "modules.d" $ini 1 "${building[@]}" <<<$'[build]\nprofile = build'
 	bad_files "override" dkms/demo-0.1.conf 8 "${building[@]}" <<<'STRIP[0]=yes'
-	bad_files "framework.conf" dkms/framework.conf 1 status "${demo[@]}" <<<'parallel_jobs=1'
-	bad_files "framework.conf.d" dkms/framework.conf.d/one.conf 1 status "${demo[@]}" <<<'parallel_jobs=1'
+	bad_files "framework.conf" dkms/framework.conf 1 "${building[@]}" <<<'parallel_jobs=1'
+	bad_files "framework.conf.d" dkms/framework.conf.d/one.conf 1 "${building[@]}" <<<'parallel_jobs=1'
+	bad_directories "modules.d" $ini 1 etc etc/kmodbox etc/kmodbox/modules.d
+	bad_directories "framework.conf.d" dkms/framework.conf.d/one.conf 1 etc/dkms etc/dkms/framework.conf.d
+	bad_directories "patches" dkms/demo/patches/one.patch 1 etc/dkms/demo etc/dkms/demo/patches
 	for name in modules.d dkms/framework.conf.d; do
 		with_file $ini </dev/null
 		rm -rf "$world/etc/kmodbox/modules.d"
@@ -214,19 +244,84 @@ framework() {
 	local name=$1 codes=$2
 	shift 2
 	with_file dkms/framework.conf
-	try status "${demo[@]}"
+	build_it
 	refused "framework.conf: $name" "$codes" framework.conf "$@"
+}
+# Status needs the places of the trees, if they are not given, and says nothing of the rest.
+status_of_frameworks() {
+	local given=("${trees[@]}") trees=("${trees[@]}") kmodbox=$kmodbox
+	with_file dkms/framework.conf <<<'exit 0'
+	try status "${demo[@]}"
+	done_well "status: all trees are given, framework.conf is not asked"
+	trees=()
+	while [ ${#given[@]} -gt 0 ]; do
+		[ "${given[0]}" = --dkmstree ] || trees+=("${given[@]:0:2}")
+		given=("${given[@]:2}")
+	done
+	try status "${demo[@]}"
+	refused "status: a framework.conf that exits" 1 framework.conf 'not call exit'
+	say "dkms_tree=\"$world/dkms\" sign_file=/evil parallel_jobs=many" >"$dkms_etc/framework.conf"
+	try status "${demo[@]}"
+	done_well "status: its tree is in framework.conf"
+	holds "status: shows what is in it" grep -qFx 'demo/0.1: added' "$work/out"
+	if [ "$can_mount" = no ] || ! unshare -U -r bash -c 'echo 0 >/proc/sys/user/max_user_namespaces'; then
+		skip "status: where no sandbox can be made: only root can have that here"
+		return
+	fi
+	cat >"$work/nowhere" <<-END
+		#!/bin/bash
+		exec unshare -U -r bash -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec "\$@"' - "$kmodbox" "\$@"
+	END
+	chmod 755 "$work/nowhere"
+	kmodbox=$work/nowhere
+	try status "${demo[@]}"
+	done_well "status: where no sandbox can be made"
+	holds "status: where no sandbox can be made: the same" grep -qFx 'demo/0.1: added' "$work/out"
+	say "dkms_tree=\$(echo '$world/dkms')" >"$dkms_etc/framework.conf"
+	try status "${demo[@]}"
+	refused "status: where no sandbox can be made, a framework.conf that takes one" 30 \
+		framework.conf 'lines of NAME=VALUE'
+}
+# Root's own words are evaluated under an account of their own: a build, or an orchestrator that was
+# taken over, must not reach into the shell that says what root's next run does.
+account_of_frameworks() {
+	local apart built_by orchestrated_by
+	if [ "$can_become" = no ]; then
+		skip "framework.conf: an account apart: only root has several"
+		return
+	fi
+	# Whose the shell is outside of its user namespace, in which it is root.
+	# shellcheck disable=SC2016 # for that shell
+	framework "an account apart" 1 "parallel_jobs='uid-" "-root0'" \
+		<<<'read -r inside outside rest </proc/self/uid_map; parallel_jobs=uid-$outside-root$inside'
+	apart=$(grep -aoP "uid-\K\d+(?=-root0')" "$work/err" || true)
+	# shellcheck disable=SC2016 # for another one
+	new_build <<<'read -r inside outside rest </proc/self/uid_map; echo "built by $outside."; cp good.ko demo.ko'
+	build_it
+	built_by=$(grep -aoP 'built by \K\d+' "$world/dkms/demo/0.1/$release/x86_64/log/make.log" || true)
+	orchestrated_by=$(id -u kmodbox 2>/dev/null || say 2000000000) # orchestrator/accounts.c
+	if [[ ${built_by:-0} -gt 0 && ${apart:-0} -gt 0 && $apart != "$built_by" &&
+		$apart != "$orchestrated_by" ]]; then
+		pass "framework.conf: an account apart: $apart, where $built_by builds"
+	else
+		fail "framework.conf: an account apart: ${apart:-none}, where ${built_by:-nobody} builds"
+	fi
 }
 frameworks() {
 	with_file dkms/framework.conf <<<$'# nothing\n\nparallel_jobs="2"\nverbose=""'
 	build_it
 	done_well "framework.conf: a good one"
 	with_file dkms/framework.conf <<<'sign_file=/evil'
-	try status "${demo[@]}"
+	build_it
 	warned "framework.conf: what has no effect here" sign_file
 	framework "not shell" 1 'syntax' <<<'if ('
 	framework "loops" 1 'CPU time' <<<'while :; do :; done'
-	framework "exits" 1 <<<'exit 0'
+	framework "exits" 1 'not call exit' <<<'exit 0'
+	framework "exits as our own shell does" 1 'not call exit' <<<'exit 77'
+	framework "becomes another program" 1 'not call exit' <<<'exec true'
+	with_file dkms/framework.conf.d/last.conf <<<$'verbose=\nexit 77'
+	build_it
+	refused "framework.conf.d: exits" 1 framework.conf.d/last.conf 'not call exit'
 	framework "a NUL" '0|1' < <(printf 'parallel_jobs=1\0\n')
 	framework "jobs that are no number" 1 parallel_jobs many <<<'parallel_jobs=many'
 	framework "a flood" '1|31' <<<'for i in {1..70000}; do printf "\e[2Jevil"; done'
@@ -248,12 +343,14 @@ frameworks() {
 	build_it
 	refused "framework.conf: a build_environment that is relative" 1 build_environment ../evil
 	with_file dkms/framework.conf <<<"echo evil >$work/canary; (exec -a $marker sleep 300) & kill -9 -1"
-	try status "${demo[@]}"
+	build_it
 	ends "framework.conf: writes, forks and kills" '0|1|8' framework.conf
 	holds "framework.conf: writes, forks and kills: reaches nothing" test ! -e "$work/canary"
 	with_file dkms/no-autoinstall </dev/null
 	try autoinstall "${kernel[@]}"
 	done_well "no-autoinstall: is heard"
+	status_of_frameworks
+	account_of_frameworks
 }
 
 prepare

@@ -194,7 +194,7 @@ in_checkout() {
 		-c init.defaultBranch=main -c user.name=nobody -c user.email=nobody@localhost -c commit.gpgsign=false "$@"
 }
 commit() {
-	in_checkout add -A
+	in_checkout add -A 2>/dev/null # it warns of line ends
 	in_checkout commit -q --allow-empty -m one
 }
 take_checkout() { try add "$checkout"; }
@@ -214,12 +214,15 @@ trap_checkouts() {
 	fi
 	new_checkout
 	touch "$checkout/untracked"
+	chmod 700 "$checkout"
 	take_checkout
-	done_well "git: a good checkout"
+	done_well "git: a good checkout, nobody else's to read"
 	problems=()
-	[ ! -e "$source/untracked" ] || problem "an untracked file was taken"
-	[ -e "$source/good.ko" ] || problem "a tracked file was not taken"
-	conclude "git: tracked files only"
+	grep "commit $(in_checkout rev-parse HEAD) .*not verified" "$work/out" >/dev/null ||
+		problem "the commit is not named, or not as the repository's word"
+	[ "$(diff -r "$checkout" "$source" 2>&1 | sed "s,$checkout,here,")" = "Only in here: .git
+Only in here: untracked" ] || problem "it is not the tracked files"
+	conclude "git: tracked files only, as they are"
 	say '# changed' >>"$checkout/dkms.conf"
 	try add "$checkout" --force "${demo[@]}"
 	warned "git: what is not committed is said" 'not committed'
@@ -250,12 +253,29 @@ trap_checkouts() {
 	ends "git: settings, filters and hooks that run commands" '0|9'
 	no_canary "git: settings, filters and hooks that run commands"
 
-	new_checkout .gitattributes '*.c export-subst' one.c "\$Format:%H %(trailers) %d\$"
+	new_checkout .gitattributes $'*.c export-subst ident\n*.h text eol=crlf\n*.k filter=evil\n*.conf export-ignore' \
+		one.c "\$Format:%H %(trailers) %d\$ \$Id\$" two.h two three.k three
+	in_checkout config filter.evil.smudge 'tr a-z A-Z'
+	problems=()
+	in_checkout archive HEAD | tar -C "$work" -xf - one.c two.h three.k
+	for what in one.c two.h three.k; do
+		! cmp -s "$work/$what" "$checkout/$what" || problem "outside nothing acts on $what: this proves nothing"
+		rm "$work/$what"
+	done
 	take_checkout
-	done_well "git: export-subst"
-	new_checkout .gitattributes 'dkms.conf export-ignore'
+	[ "$(diff -r "$checkout" "$source" 2>&1 | sed "s,$checkout,here,")" = "Only in here: .git" ] ||
+		problem "it is not what was committed"
+	conclude "git: attributes do not change what was committed"
+	new_checkout
+	rm "$checkout/dkms.conf"
+	commit
 	take_checkout
-	refused "git: a dkms.conf that is not exported" 4 dkms.conf
+	refused "git: a commit without dkms.conf" 4 dkms.conf
+	new_checkout
+	rm -rf "$checkout/.git"
+	in_checkout init -q
+	take_checkout
+	refused "git: no commit yet" 9 'git archive says'
 	new_checkout
 	ln -s /etc/passwd "$checkout/evil"
 	commit
@@ -398,6 +418,22 @@ bad_loads() {
 	load_refused "ldtarball: a dkms.conf that loops" 31 dkms.conf 'CPU time'
 	hostile_members "$in_module"
 
+	load_verdicts "$in_module"
+	load_kernels
+	new_load
+	head -c 3000 /dev/urandom >"$work/load.tar"
+	try ldtarball "$work/load.tar" "${kernel[@]}"
+	load_refused "ldtarball: no archive" 9 'no archive'
+	cp "$work/load.tar" "$work/load.rpm"
+	try ldtarball "$work/load.rpm" "${kernel[@]}"
+	refused "ldtarball: an rpm package" 9 load.rpm rpm autoinstall
+	load_over_others
+	load_versions
+	rm -rf "$load" "$work"/load.*
+}
+# What the checker says of its modules.
+load_verdicts() {
+	local in_module=$1 what
 	for what in 'head -c 3000 good.ko' 'head -c 5000 /dev/zero' ': empty' "sed '/vermagic=/s/ SMP / XMP /' good.ko" \
 		"sed 's/_printk/_prinzz/g' good.ko"; do
 		new_load
@@ -414,30 +450,158 @@ bad_loads() {
 	load_it
 	not_loaded "ldtarball: one of two modules" 7 two
 	new_load
+	sed 's/vermagic=6\.1/vermagic=6.9/' "$good" >"$module"
+	load_it
+	not_loaded "ldtarball: a module for another kernel" 36 demo "built for kernel '6.9"
+	new_load
 	cp "$good" "$load/$in_module/evil.ko"
 	load_it
-	ends "ldtarball: a module that dkms.conf does not know" '0|7|9|36' evil
-	if [ "$code" -eq 0 ]; then
-		holds "ldtarball: a module that dkms.conf does not know: is not taken" \
-			test ! -e "$world/dkms/demo/0.1/$release/x86_64/module/evil.ko"
-	fi
+	warned "ldtarball: a module that dkms.conf does not know" evil.ko 'left out'
+	holds "ldtarball: a module that dkms.conf does not know: is not taken" \
+		test ! -e "$world/dkms/demo/0.1/$release/x86_64/module/evil.ko"
+	new_load
+	printf 'signature\1\2\3\4\5\0\0\0\0\0\0\11~Module signature appended~\n' >>"$module"
+	load_it
+	done_well "ldtarball: a module with a signature of others"
+	problems=()
+	module_payload "$built" | cmp -s - "$good" || problem "it is not the bare module that was signed"
+	conclude "ldtarball: a module with a signature of others: that is cut off"
+	new_load
+	printf 'touch /pwned "%s"\n' "$work/pwned" >>"$load/dkms_source_tree/dkms.conf"
+	load_it
+	done_well "ldtarball: a dkms.conf that writes"
+	holds "ldtarball: a dkms.conf that writes: reaches nothing" test ! -e "$work/pwned" -a ! -e /pwned
+}
+# Kernels whose headers are not here, that -k does not name, that the modules were not built for.
+load_kernels() {
+	local others=(--kernel-root "$kernels/6.12") other
 	new_load
 	mv "$load/dkms_main_tree/$release" "$load/dkms_main_tree/9.9.9-none"
-	load_it
-	done_well "ldtarball: builds for another kernel: the source alone"
+	pack_load
+	try ldtarball "$work/load.tar" --kernel-root "$kernels/6.1"
+	done_well "ldtarball: builds for a kernel without headers here"
+	holds "ldtarball: builds for a kernel without headers here: are left out" \
+		grep -q "9.9.9-none (x86_64) is left out: that kernel's headers are not here" "$work/out"
 	new_load
 	mv "$load/dkms_main_tree/$release/x86_64" "$load/dkms_main_tree/$release/aarch64"
 	load_it
 	done_well "ldtarball: builds for another architecture: the source alone"
 	holds "ldtarball: builds for others: none is taken" test ! -e "$world/dkms/demo/0.1/$release"
+	if [ ! -d "$kernels/6.12" ]; then
+		skip "ldtarball: builds that say they are for another kernel: no $kernels/6.12"
+		return
+	fi
+	other=$(kernel_release "$kernels/6.12")
 	new_load
-	head -c 3000 /dev/urandom >"$work/load.tar"
+	pack_load
+	try ldtarball "$work/load.tar" -k "$other" "${others[@]}"
+	done_well "ldtarball: builds for a kernel that -k does not name"
+	holds "ldtarball: builds for a kernel that -k does not name: are left out" \
+		grep -q 'is left out: it is not among those of -k' "$work/out"
+	mv "$load/dkms_main_tree/$release" "$load/dkms_main_tree/$other"
+	pack_load
+	fresh
+	try ldtarball "$work/load.tar" "${others[@]}"
+	not_loaded "ldtarball: a build that says it is for another kernel" 32 demo 'will not load'
+}
+# Builds alone, as $work/load.tar.
+only_builds() {
+	mv "$load/dkms_source_tree" "$load/dkms_binaries_only"
+	rm "$load/dkms_binaries_only/good.ko"
+	pack_load
+}
+source_digest() { sed -n '/"source": {/,/}/s/.*"sha256": "\([0-9a-f]\{16\}\).*/\1/p' "${built%/module/*}/build.json"; }
+# What is here already is given up for what is as good and named alone: all or nothing.
+load_over_others() {
+	local code_then what before
+	new_load
+	load_it
+	only_builds
 	try ldtarball "$work/load.tar" "${kernel[@]}"
-	load_refused "ldtarball: no archive" 9 'no archive'
-	cp "$work/load.tar" "$work/load.rpm"
-	try ldtarball "$work/load.rpm" "${kernel[@]}"
-	refused "ldtarball: an rpm package" 9 load.rpm rpm
-	rm -rf "$load" "$work"/load.*
+	load_refused "ldtarball: builds alone, of an approved source, without a name" 8 '-m demo -v 0.1'
+	try ldtarball "$work/load.tar" "${kernel[@]}" "${demo[@]}"
+	warned "ldtarball: builds alone, where there is a build" 'that build stays'
+	new_load
+	load_it
+	load_it --force -m other -v 0.1
+	load_refused "ldtarball: --force with another name" 8 other
+	for what in "32|echo none" "36|sed s/name=demo/name=evil/ '$good'" "7|"; do
+		code_then=${what%%|*} what=${what#*|}
+		new_load
+		load_it
+		say '# another source' >>"$load/dkms_source_tree/dkms.conf"
+		rm "$module"
+		[ -z "$what" ] || bash -c "$what" >"$module"
+		load_it --force "${demo[@]}"
+		load_refused "ldtarball: --force, its module refused by $code_then: nothing is replaced" "$code_then" \
+			'demo/0.1 stays as it is' "$release"
+	done
+	cp "$good" "$module"
+	load_it --force "${demo[@]}"
+	done_well "ldtarball: --force, its module taken"
+	holds "ldtarball: --force, its module taken: the source is replaced" \
+		grep -qx '# another source' "$source/dkms.conf"
+	# Refused for what no check can tell: an installer that has seen a later build.
+	new_load
+	load_it
+	before=$(source_digest)
+	say '# another source' >>"$load/dkms_source_tree/dkms.conf"
+	say 99999999999999 >"$world/state/ledger/demo/$release-x86_64"
+	load_it --force "${demo[@]}"
+	cp "$work/after" "$work/before"
+	load_refused "ldtarball: --force, not installed in the end: it is said what was replaced, and the way back" \
+		34 "before it was $before" 'kmodbox add --force -m demo -v 0.1 DIRECTORY'
+	holds "ldtarball: --force, not installed in the end: and that is so" \
+		grep -qx '# another source' "$source/dkms.conf"
+}
+# The versions of packages that a build says it was made with.
+load_versions() {
+	local plain=$template versions=$work/with-base here what
+	fresh
+	mkdir -p "$world/src/base-0.1"
+	say "${handing_conf/=demo/=base}" >"$world/src/base-0.1/dkms.conf"
+	cp "$good" "$world/src/base-0.1/good.ko"
+	printf '[build]\ndepends = base\n' >"$settings/demo.conf"
+	must build -m base -v 0.1 "${kernel[@]}"
+	cp -a "$world" "$versions"
+	template=$versions
+	here=$load/dkms_main_tree/$release/x86_64
+	new_load
+	say 0.0.9 >"$here/.dep_base"
+	load_it
+	done_well "ldtarball: the version it was built with"
+	problems=()
+	[ "$(cat "${built%/module/*}/.dep_base")" = 0.0.9 ] || problem "it is not kept"
+	tr -d ' \n' <"${built%/module/*}/build.json" |
+		grep -F '"origin":{"dependencies":[{"module":"base","version":"0.0.9"}]' >/dev/null ||
+		problem "it is not in the record"
+	conclude "ldtarball: the version it was built with: is kept, as its word"
+	new_load
+	say 1 >"$here/.dep_stranger"
+	load_it
+	warned "ldtarball: a version of what it does not need" .dep_stranger 'left out'
+	holds "ldtarball: a version of what it does not need: is not kept" test ! -e "${built%/module/*}/.dep_stranger"
+	for what in '' '\n' '1\n2\n' '1\0' 'a b' '../1' '-rf' '\033[2J'; do
+		new_load
+		# shellcheck disable=SC2059 # it is the format
+		printf -- "$what" >"$here/.dep_base"
+		load_it
+		not_loaded "ldtarball: a version that is none: '$what'" 9 .dep_base "$release"
+	done
+	new_load
+	head -c 1M /dev/zero | tr '\0' 1 >"$here/.dep_base"
+	load_it
+	not_loaded "ldtarball: a version of a megabyte" 9 .dep_base
+	new_load
+	ln -s log/make.log "$here/.dep_base"
+	load_it
+	load_refused "ldtarball: a version that is a link" 9 .dep_base 'is a link'
+	new_load
+	say 1 >"$here/.dep_-rf"
+	load_it
+	load_refused "ldtarball: a version of an option" 9 .dep_-rf 'no name'
+	template=$plain
+	rm -rf "$versions"
 }
 # What tar would not make of files.
 hostile_members() {
@@ -453,6 +617,9 @@ hostile_members() {
 		"9|a module that is an option|0|$in_module/-rf.ko||evil|-rf"
 		"9|a module with escape bytes|0|$in_module/"$'\e]0;evil\a'".ko||evil|control"
 		"9|a kernel that is an option|0|dkms_main_tree/--all/x86_64/module/demo.ko||evil|--all"
+		"9|a kernel with escape bytes|0|dkms_main_tree/"$'\e[2J'"/x86_64/module/demo.ko||evil|\\x1b"
+		"9|a source with a link out of it|2|dkms_source_tree/etc|../../etc||leads out"
+		"9|a source with a link into the builds|2|dkms_source_tree/across|../dkms_main_tree||leads out"
 		"9|an architecture that is an option|0|dkms_main_tree/$release/-a/module/demo.ko||evil|-a"
 		"9|a module packed twice|0|$in_module/demo.ko.gz||evil|demo.ko"
 		"9|a module that is not packed as it says|0|$in_module/evil.ko.xz||evil|evil.ko"
