@@ -89,6 +89,41 @@ entry_make_release() {
 	says release "release_is_${release//-/_}"
 }
 
+# The headers of a kernel that gcc built, told that clang and lld did; without the options of gcc alone.
+clang_headers() {
+	local headers file
+	cp -a "$kernels/6.1" "$1"
+	headers=$(find "$1/usr/src" -maxdepth 2 -name .config -printf '%h\n')
+	rm -f "$headers/.kernelvariables"
+	for file in .config include/config/auto.conf; do
+		sed -i -E -e 's/^(CONFIG_CC_VERSION_TEXT)=.*/\1="clang"/' \
+			-e 's/^CONFIG_CC_IS_GCC=/CONFIG_CC_IS_CLANG=/; s/^CONFIG_LD_IS_BFD=/CONFIG_LD_IS_LLD=/' \
+			-e 's/^(CONFIG_(CLANG|LLD)_VERSION)=.*/\1=140006/; s/^(CONFIG_GCC_VERSION)=.*/\1=0/' \
+			-e 's/^(CONFIG_CC_IMPLICIT_FALLTHROUGH)=.*/\1="-Wimplicit-fallthrough"/' \
+			-e '/^CONFIG_(RETHUNK|FTRACE_MCOUNT_USE_CC|INIT_STACK_ALL_ZERO|STACK_VALIDATION|GCC_PLUGIN[A-Z_]*|HAVE_GCC_PLUGINS|DEBUG_INFO_BTF[A-Z_]*)=/d' \
+			"$headers/$file"
+	done
+	sed -i -e 's/CONFIG_CC_IS_GCC 1/CONFIG_CC_IS_CLANG 1/' -e 's/\(CONFIG_GCC_VERSION\) .*/\1 0/' \
+		-e 's/\(CONFIG_CLANG_VERSION\) .*/\1 140006/' "$headers/include/generated/autoconf.h"
+}
+entry_clang_kernel() {
+	local kernels=$kernels
+	about "a kernel that clang and lld built: LLVM=1 behind MAKE, clang compiles"
+	not_dkms "the headers are a copy, which it would not find" || return 0
+	needs clang || return 0
+	needs ld.lld || return 0
+	mkdir "$world/kernels"
+	clang_headers "$world/kernels/6.1"
+	kernels=$world/kernels
+	simple llvm <<-'END'
+		MAKE="make -C ${kernel_source_dir} M=${dkms_tree}/${PACKAGE_NAME}/${PACKAGE_VERSION}/build"
+	END
+	kbuild 'ccflags-y += -DCORPUS=$(CC)_$(subst .,_,$(LD))_$(LLVM)'
+	build
+	built llvm
+	says llvm clang_ld_lld_1
+}
+
 # --- Patches -------------------------------------------------------------------------------------
 
 # patch_of FILE FROM TO: a patch of the marker file, to stdout
