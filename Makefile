@@ -102,6 +102,12 @@ $(BUILD)/bin/profiles/%: profiles/%
 	@mkdir -p $(@D)
 	cp $< $@
 
+# It loads profiles as kmodbox does: from beside itself.
+$(BUILD)/tests/test_profile: | $(BUILD)/tests/profiles $(profile_files)
+$(BUILD)/tests/profiles:
+	@mkdir -p $(@D)
+	$(call command,LN,ln -sfn ../bin/profiles $@)
+
 $(unit_programs): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(library)
 	@mkdir -p $(@D)
 	$(call command,LINK,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(pkg_libs) -lcmocka)
@@ -215,6 +221,7 @@ install: all
 	install -d $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man8
 	scdoc <docs/kmodbox-build.json.5.scd >$(DESTDIR)$(mandir)/man5/kmodbox-build.json.5
 	scdoc <docs/kmodbox-modules.d.5.scd >$(DESTDIR)$(mandir)/man5/kmodbox-modules.d.5
+	scdoc <docs/kmodbox-profile.5.scd >$(DESTDIR)$(mandir)/man5/kmodbox-profile.5
 	scdoc <docs/kmodbox.8.scd >$(DESTDIR)$(mandir)/man8/kmodbox.8
 	install -m 0644 packaging/sysusers.d/kmodbox.conf $(DESTDIR)$(systemddir)/sysusers.d/
 	install -m 0644 packaging/apparmor/kmodbox $(DESTDIR)$(sharedir)/apparmor/
@@ -225,7 +232,7 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/kmodbox
 	rm -f $(addprefix $(DESTDIR)$(mandir)/,man5/kmodbox-build.json.5 \
-		man5/kmodbox-modules.d.5 man8/kmodbox.8)
+		man5/kmodbox-modules.d.5 man5/kmodbox-profile.5 man8/kmodbox.8)
 	rm -f $(addprefix $(DESTDIR)$(systemddir)/,sysusers.d/kmodbox.conf tmpfiles.d/kmodbox.conf)
 	rm -rf $(DESTDIR)$(libexecdir) $(DESTDIR)$(sharedir)
 

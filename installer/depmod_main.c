@@ -32,6 +32,7 @@ enum { IDLE = 1, DONE = 2 };
 struct depmod {
 	const char *install_tree;
 	int userns_fd;
+	unsigned optional; /* layers of its sandbox that may be absent */
 	struct seccomp_program program;
 	uint32_t state;
 	struct artifact artifacts[ARRAY_SIZE(depmod_files)];
@@ -229,6 +230,7 @@ static int run_sandbox(struct depmod *depmod, struct view *view, const char *tre
 	spec.limits.wall_milliseconds = 600 * 1000;
 	spec.limits.cpu_seconds = 300;
 	spec.seccomp = &depmod->program;
+	spec.optional = depmod->optional;
 	spec.output = note_output;
 	spec.output_context = &view->output;
 	r = sandbox_run(&spec, &result, error);
@@ -320,6 +322,7 @@ static int parse_arguments(int argc, char **argv, struct depmod *depmod, int *re
 		{ "profile", required_argument, NULL, 'p' },
 		{ "userns", required_argument, NULL, 'n' },
 		{ "uid", required_argument, NULL, 'u' },
+		{ "optional", required_argument, NULL, 'o' },
 		{ 0 },
 	};
 	uint64_t value;
@@ -335,10 +338,12 @@ static int parse_arguments(int argc, char **argv, struct depmod *depmod, int *re
 		if (string_equal(optarg, "-1"))
 			continue;
 		if (parse_u64(optarg, option == 'u' ? UINT32_MAX - 1 : INT_MAX, &value) < 0 ||
-		    (option != 'u' && fcntl((int)value, F_SETFD, FD_CLOEXEC) < 0))
+		    (option != 'u' && option != 'o' && fcntl((int)value, F_SETFD, FD_CLOEXEC) < 0))
 			return error_set(error, EINVAL, "'%s' cannot be used here", optarg);
 		if (option == 'u')
 			*ret_uid = value;
+		else if (option == 'o')
+			depmod->optional = (unsigned)value;
 		else
 			*(option == 's'	  ? ret_socket
 			  : option == 'p' ? ret_profile

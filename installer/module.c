@@ -59,7 +59,8 @@ static int open_plan(struct plan *plan, struct installer *installer, struct erro
 	if (r < 0)
 		return error_refuse(error, EXIT_INSTALL_ABORTED, -r,
 				    "nothing can be installed for this kernel, %s/%s is not "
-				    "there; install the kernel first",
+				    "there; install the kernel first, or name "
+				    "another tree with --installtree",
 				    install_tree, plan->target->kernel);
 	/* Until the plan is carried out: another dkms tree may have its modules here too. */
 	if (flock(plan->kernel_fd, LOCK_EX) < 0)

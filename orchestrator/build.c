@@ -6,8 +6,8 @@
 #include "lib/artifacts/build_files.h"
 #include "lib/base/memfd.h"
 #include "orchestrator/build_evaluate.h"
-#include "orchestrator/helpers.h"
 #include "orchestrator/installer_client.h"
+#include "orchestrator/overrides.h"
 #include "orchestrator/record.h"
 
 /* How often a build is repeated because headers or compiler were upgraded under it. */
@@ -296,34 +296,64 @@ static void warn_deprecated(const struct build *build)
 			    recipe->package_name, recipe->package_version, names.data);
 }
 
-static int choose_profile(struct build *build, struct seccomp_profile *loaded, struct error **error)
+/* Does a line of the file set name, without using it ($name) elsewhere in the file? */
+static bool sets_in_vain(const struct text *file, const char *name)
 {
-	const struct orchestrator *orchestrator = build->orchestrator;
-	enum profile profile = build->settings->profile;
+	const size_t length = strlen(name);
+	bool sets = false;
+
+	for (const char *at = file->data; at && (at = strstr(at, name)); at += length) {
+		const char *start = at;
+
+		if (at > file->data && (at[-1] == '$' || at[-1] == '{'))
+			return false;
+		while (start > file->data && (start[-1] == ' ' || start[-1] == '\t'))
+			start--;
+		sets = sets || ((start == file->data || start[-1] == '\n') &&
+				(at[length] == '=' || at[length] == '[' ||
+				 string_starts_with(at + length, "+=")));
+	}
+	return sets;
+}
+
+/* Vendors' files set this and that; in root's own, what is no directive is a mistyped one. */
+static int warn_mistyped(const struct build *build, struct error **error)
+{
+	const struct places *places = &build->orchestrator->places;
+	const struct recipe *recipe = build->recipe;
+	cleanup_overrides struct overrides overrides = { 0 };
 	int r;
 
-	build->profile = &orchestrator->profiles[profile];
-	if (build->profile->name)
+	if (recipe->unknown_count == 0 || build->target != &build->orchestrator->targets[0])
 		return 0;
-	r = helper_load_profile(profile, loaded, error);
-	build->profile = loaded;
+	r = overrides_load(places, build->package, build->target, &overrides, error);
+	for (size_t i = 0; r == 0 && i < overrides.count; i++) {
+		for (size_t j = 0; j < recipe->unknown_count; j++)
+			if (sets_in_vain(&overrides.list[i].text, recipe->unknown[j]))
+				log_warning(build->orchestrator->log,
+					    "%s/%s sets %s, which is no directive of dkms.conf and "
+					    "has no effect",
+					    places->dkms_config, overrides.list[i].name,
+					    recipe->unknown[j]);
+	}
 	return r;
 }
 
 static int build_planned(struct build *build, struct error **error)
 {
 	cleanup_overlay struct overlay overlay = { 0 };
-	struct seccomp_profile loaded = { 0 };
+	cleanup_loaded_profile struct loaded_profile loaded = { 0 };
 	int r = overlay_load(&build->orchestrator->places, build->recipe, &overlay, error);
 
 	build->overlay = &overlay;
 	if (r == 0)
-		r = choose_profile(build, &loaded, error);
+		r = build_choose_profile(build, &loaded, error);
+	if (r == 0)
+		r = warn_mistyped(build, error);
 	if (r == 0)
 		warn_deprecated(build);
 	if (r == 0)
 		r = build_until_settled(build, error);
-	seccomp_program_clear(&loaded.program);
 	return r;
 }
 
@@ -360,6 +390,18 @@ static int build_added(const struct orchestrator *orchestrator, const struct pac
 	return r;
 }
 
+/* What the checker would say when all is compiled. */
+static int require_architecture(const struct target *target, struct error **error)
+{
+	return string_equal(target->architecture, "x86_64")
+		       ? 0
+		       : error_refuse(
+				 error, EXIT_NO_ARCH, ENOTSUP,
+				 "modules for %s (kernel %s) cannot be checked yet, only those "
+				 "for x86_64, so none are built",
+				 target->architecture, target->release);
+}
+
 int build_target(struct orchestrator *orchestrator, const struct package *package,
 		 const struct target *target, struct error **error)
 {
@@ -377,7 +419,9 @@ int build_target(struct orchestrator *orchestrator, const struct package *packag
 			 package->module, package->version, target->release, target->architecture);
 		return 0;
 	}
-	r = target_require_headers(target, error);
+	r = require_architecture(target, error);
+	if (r == 0)
+		r = target_require_headers(target, error);
 	if (r < 0)
 		return r;
 	/* With --force what is there stays until the new build is complete; the installer swaps

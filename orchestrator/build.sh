@@ -6,7 +6,7 @@
 #
 # Arguments: kernel release, architecture, module, version, number of jobs. Then
 #	script NAME "SCRIPT ARGUMENTS"
-# or
+# or, behind "shell TERM N COMMAND..." (N words, 0 for bash) or not,
 #	build MAKE PRE_BUILD POST_BUILD ("" where not set), where POST_BUILD finds the modules; how many
 #	patches, and they; per module its file, and the name it is given there.
 #
@@ -97,6 +97,76 @@ kmodbox_build() {
 	exit 0
 }
 
+# kmodbox shell: the build, and then a shell where it left everything. ------------------------------
+
+# What failed, and how it is done again. STAGE INDEX END, then what kmodbox_build gets.
+kmodbox_failed() {
+	local kmodbox_again
+	case $1 in
+	patch) kmodbox_again="patch -p1 <./patches/${*:9+$2:1}" ;;
+	PRE_BUILD) kmodbox_again="./$5" ;;
+	MAKE) kmodbox_again=$4 ;;
+	POST_BUILD) kmodbox_again="./$6" ;;
+	esac
+	case $3 in
+	begun) printf '# %s was interrupted; again: %s\n' "$1" "$kmodbox_again" ;;
+	missing) printf '# patch %s is missing\n' "${*:9+$2:1}" ;;
+	*) printf '# %s failed (%s); again: %s\n' "$1" "$3" "$kmodbox_again" ;;
+	esac
+}
+
+# What kmodbox_build told, a line each, and what it got.
+kmodbox_outcome() {
+	local kmodbox_line kmodbox_stage kmodbox_index kmodbox_end kmodbox_begun="" kmodbox_fine=yes
+	while read -r kmodbox_stage kmodbox_index kmodbox_end; do
+		[[ $kmodbox_stage != copied ]] || continue
+		kmodbox_begun=
+		case $kmodbox_end in
+		begun) kmodbox_begun="$kmodbox_stage $kmodbox_index" ;;
+		0 | skipped) ;;
+		*)
+			kmodbox_fine=no
+			kmodbox_failed "$kmodbox_stage" "$kmodbox_index" "$kmodbox_end" "${@:2}"
+			;;
+		esac
+	done <<<"$1"
+	# A patch that applies says nothing of it.
+	if [[ $kmodbox_begun && $kmodbox_begun != patch\ * ]]; then
+		kmodbox_fine=no
+		kmodbox_failed "${kmodbox_begun% *}" "${kmodbox_begun#* }" begun "${@:2}"
+	fi
+	[[ $kmodbox_fine == no ]] || printf '# the build came to its end\n'
+}
+
+# What kmodbox_build gets. Its output is a pipe, as in a build; Ctrl-C ends the build, not us.
+kmodbox_steps() {
+	local kmodbox_told kmodbox_try
+	trap : INT QUIT
+	exec 4> >(trap '' INT QUIT && exec cat)
+	kmodbox_told=$(kmodbox_build "$@" 3>&1 >&4 2>&4 4>&- </dev/null)
+	exec 4>&-
+	# Until all of it is shown; not for what the build left running.
+	for ((kmodbox_try = 0; kmodbox_try < 20; kmodbox_try++)); do
+		builtin kill -0 $! 2>/dev/null || break
+		sleep 0.1
+	done
+	kmodbox_outcome "$kmodbox_told" "$@"
+}
+
+# TERM COMMAND...
+kmodbox_shell() {
+	export kernelver arch module module_version parallel_jobs dkms_tree source_tree install_tree
+	export kernel_source_dir kernel_config build_dir PACKAGE_NAME PACKAGE_VERSION
+	[[ ! $1 ]] || export TERM=$1
+	shift
+	if (($# == 0)); then
+		printf '# a shell in the sandbox of this build; nothing that is done in it is kept\n'
+		export PS1='kmodbox:\w\$ '
+		set -- /bin/bash --norc --noprofile
+	fi
+	exec -- "$@" 3>&-
+}
+
 readonly kmodbox_overlay=/run/kmodbox/overlay
 kmodbox_status=0
 kmodbox_variables "${@:1:5}"
@@ -105,10 +175,18 @@ if [[ $1 == script ]]; then
 	kmodbox_script "$2" "$3"
 	exit $kmodbox_status
 fi
+if [[ $1 == shell ]]; then
+	kmodbox_then=("$2" "${@:4:$3}")
+	shift $((3 + $3))
+fi
 if [[ -e /run/kmodbox/environment ]]; then
 	kmodbox_tell build_environment 0 begun
 	# shellcheck source=/dev/null
 	source /run/kmodbox/environment 3>&-
 	kmodbox_tell build_environment 0 0
+fi
+if [[ -v kmodbox_then ]]; then
+	kmodbox_steps "${@:2}"
+	kmodbox_shell "${kmodbox_then[@]}"
 fi
 kmodbox_build "${@:2}"

@@ -17,6 +17,15 @@ uint64_t build_module_maximum(const struct build *build, size_t index)
 	return rest < MODULE_MAXIMUM ? rest : MODULE_MAXIMUM;
 }
 
+/* Which limit a file of -EFBIG hit; how large it is the error says. */
+static int explain_limit(int result, const char *what, uint64_t maximum, struct error **error)
+{
+	if (result != -EFBIG)
+		return result;
+	return error_context(error, "the build hit a limit: %s (%llu MiB)", what,
+			     (unsigned long long)(maximum >> 20));
+}
+
 /* From where the build left it; with a POST_BUILD, from the copy that it may have worked on. */
 static int collect_module(struct build *build, size_t index, bool copied, struct error **error)
 {
@@ -26,12 +35,15 @@ static int collect_module(struct build *build, size_t index, bool copied, struct
 		copied ? format_string("module/%s.ko", module->dest_name)
 		       : format_string("%s%s.ko", module->built_location, module->built_name);
 	struct artifact *artifact = &build->artifacts[index];
+	const uint64_t maximum = build_module_maximum(build, index);
 	int r;
 
 	if (!path)
 		return error_set_errno(error, ENOMEM, "artifacts");
-	r = collect_file(fds[copied ? TREE_MODULE : TREE_BUILD], path,
-			 build_module_maximum(build, index), artifact, error);
+	r = collect_file(fds[copied ? TREE_MODULE : TREE_BUILD], path, maximum, artifact, error);
+	r = explain_limit(r,
+			  maximum < MODULE_MAXIMUM ? "size of all modules" : "size of one module",
+			  maximum < MODULE_MAXIMUM ? MODULES_MAXIMUM : MODULE_MAXIMUM, error);
 	/* strip would fail on it without a word. */
 	if (r == 0 && artifact->size == 0)
 		r = error_refuse(error, EXIT_NO_MODULE, ENODATA,
@@ -130,7 +142,7 @@ static int collect_output(struct build *build, const char *path, struct error **
 				    "settings names; correct the setting, or see the log",
 				    path);
 	text = error_describe(reason);
-	return error_refuse(error, EXIT_NO_MODULE, -r,
+	return error_refuse(error, r == -EFBIG ? EXIT_LIMIT : EXIT_NO_MODULE, -r,
 			    "%s, which 'extra_outputs' of the module's settings names, cannot be "
 			    "taken: %s",
 			    path, text ? text : "it is no regular file");

@@ -11,6 +11,9 @@
 #include "lib/base/memfd.h"
 #include "lib/base/text.h"
 
+/* "[... N bytes left out ...]", with a newline on either side. */
+#define LEFT_OUT_LINE 64
+
 int build_log_open(struct build_log *log, const char *module, const char *version,
 		   const char *kernel, const char *architecture, struct error **error)
 {
@@ -19,7 +22,7 @@ int build_log_open(struct build_log *log, const char *module, const char *versio
 	char date[64];
 	int r;
 
-	*log = (struct build_log){ .fd = -1 };
+	*log = (struct build_log){ .fd = -1, .maximum = BUILD_LOG_MAXIMUM };
 	r = memfd_new("make.log", &log->fd, error);
 	if (r < 0)
 		return r;
@@ -32,9 +35,61 @@ int build_log_open(struct build_log *log, const char *module, const char *versio
 	return 0;
 }
 
+/* One line of the maximum is for what is said between the two. */
+static uint64_t tail_size(const struct build_log *log)
+{
+	return log->maximum / 4 - LEFT_OUT_LINE;
+}
+
+static void append_to_tail(struct build_log *log, const char *bytes, size_t length)
+{
+	const uint64_t size = tail_size(log);
+
+	if (!log->tail && !(log->tail = malloc(size))) {
+		log->write_failed = true;
+		return;
+	}
+	while (length > 0) {
+		uint64_t at = log->behind_head % size;
+		size_t count = length < size - at ? length : (size_t)(size - at);
+
+		memcpy(log->tail + at, bytes, count);
+		log->behind_head += count;
+		bytes += count;
+		length -= count;
+	}
+}
+
 static void append(struct build_log *log, const void *bytes, size_t length)
 {
-	if (!log->sealed && write_all(log->fd, bytes, length) < 0)
+	const uint64_t head_size = log->maximum - log->maximum / 4;
+	uint64_t room = head_size > log->head ? head_size - log->head : 0;
+	size_t count = length < room ? length : (size_t)room;
+
+	if (log->sealed || log->write_failed)
+		return;
+	if (count > 0 && write_all(log->fd, bytes, count) < 0)
+		log->write_failed = true;
+	log->head += count;
+	if (length > count && !log->write_failed)
+		append_to_tail(log, (const char *)bytes + count, length - count);
+}
+
+/* What is in the ring, behind the head. */
+static void write_tail(struct build_log *log)
+{
+	const uint64_t size = tail_size(log);
+	uint64_t first = log->behind_head > size ? log->behind_head % size : 0;
+	uint64_t left_out = log->behind_head > size ? log->behind_head - size : 0;
+	uint64_t kept = log->behind_head - left_out;
+	char line[LEFT_OUT_LINE];
+	int length;
+
+	length = snprintf(line, sizeof(line), "\n[... %llu bytes left out ...]\n",
+			  (unsigned long long)left_out);
+	if ((left_out > 0 && write_all(log->fd, line, (size_t)length) < 0) ||
+	    write_all(log->fd, log->tail + first, kept - first) < 0 ||
+	    write_all(log->fd, log->tail, first) < 0)
 		log->write_failed = true;
 }
 
@@ -70,6 +125,8 @@ static bool reads_like_error(const char *line)
 
 static void end_line(struct build_log *log)
 {
+	while (log->length > 0 && log->line[log->length - 1] == '\r')
+		log->length--;
 	log->line[log->length] = '\0';
 	if (log->echo)
 		log_info(log->echo, "  %s", log->line);
@@ -85,6 +142,18 @@ static void end_line(struct build_log *log)
 	log->length = 0;
 }
 
+/* As a terminal has it: what comes behind a carriage return covers what was before, as a progress
+ * bar of curl. */
+static void add_to_line(struct build_log *log, char byte)
+{
+	if (byte != '\r' && log->length > 0 && log->line[log->length - 1] == '\r')
+		log->length = 0;
+	if (byte == '\r' && log->length == sizeof(log->line) - 1)
+		log->length--;
+	if (byte && log->length < sizeof(log->line) - 1)
+		log->line[log->length++] = byte;
+}
+
 void build_log_output(void *context, const void *bytes, size_t length)
 {
 	struct build_log *log = context;
@@ -94,8 +163,8 @@ void build_log_output(void *context, const void *bytes, size_t length)
 	for (size_t i = 0; i < length; i++) {
 		if (at[i] == '\n')
 			end_line(log);
-		else if (at[i] && log->length < sizeof(log->line) - 1)
-			log->line[log->length++] = at[i];
+		else
+			add_to_line(log, at[i]);
 	}
 }
 
@@ -115,6 +184,8 @@ char *build_log_reason(const struct build_log *log)
 
 int build_log_seal(struct build_log *log, struct error **error)
 {
+	if (!log->sealed && !log->write_failed && log->tail)
+		write_tail(log);
 	if (log->write_failed)
 		return error_set(error, ENOSPC, "make.log could not be kept: no memory is left");
 	if (log->sealed)
@@ -126,4 +197,6 @@ int build_log_seal(struct build_log *log, struct error **error)
 void build_log_close(struct build_log *log)
 {
 	log->fd = close_fd(log->fd);
+	free(log->tail);
+	log->tail = NULL;
 }

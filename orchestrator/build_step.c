@@ -7,7 +7,8 @@
 
 #include "orchestrator/build_view.h"
 
-#define ARGUMENTS_FIXED (BUILD_SHELL_ARGUMENTS + 7)
+#define ARGUMENTS_FIXED (BUILD_SHELL_ARGUMENTS + 10)
+#define SHELL_MILLISECONDS (UINT64_C(7) * 24 * 3600 * 1000) /* a person may think for long */
 
 static int out_of_memory(struct error **error)
 {
@@ -60,8 +61,21 @@ static int add(struct arguments *arguments, char *text)
 	return 0;
 }
 
+/* Of `kmodbox shell`: what comes before the build's own arguments. */
+static int add_shell(struct arguments *arguments, const struct build_shell *shell, size_t count)
+{
+	arguments->argv[arguments->count++] = "shell";
+	arguments->argv[arguments->count++] = shell->terminal_type;
+	for (size_t i = 0; i < count; i++)
+		arguments->argv[arguments->count + 1 + i] = shell->command[i];
+	if (add(arguments, format_string("%zu", count)) < 0)
+		return -ENOMEM;
+	arguments->count += count;
+	return 0;
+}
+
 static int fill_arguments(const struct build *build, const struct build_view *view,
-			  struct arguments *arguments)
+			  const struct build_shell *shell, struct arguments *arguments)
 {
 	const struct recipe *recipe = build->recipe;
 	const char *const *scripts = (const char *const *)recipe->scripts;
@@ -72,18 +86,23 @@ static int fill_arguments(const struct build *build, const struct build_view *vi
 		scripts[RECIPE_POST_BUILD] ? scripts[RECIPE_POST_BUILD] : "",
 		view->module_path,
 	};
-	const size_t most = ARGUMENTS_FIXED + recipe->patch_count + 2 * recipe->module_count;
-	int r;
+	size_t command_count = 0, most;
+	int r = 0;
 
+	while (shell && shell->command && shell->command[command_count])
+		command_count++;
+	most = ARGUMENTS_FIXED + command_count + recipe->patch_count + 2 * recipe->module_count;
 	arguments->argv = calloc(most, sizeof(*arguments->argv));
 	arguments->owned = calloc(most, sizeof(*arguments->owned));
 	if (!arguments->argv || !arguments->owned)
 		return -ENOMEM;
 	for (size_t i = 0; i < BUILD_SHELL_ARGUMENTS; i++)
 		arguments->argv[arguments->count++] = view->shell[i];
+	if (shell)
+		r = add_shell(arguments, shell, command_count);
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		arguments->argv[arguments->count++] = fixed[i];
-	r = add(arguments, format_string("%zu", recipe->patch_count));
+	r = r ? r : add(arguments, format_string("%zu", recipe->patch_count));
 	for (size_t i = 0; i < recipe->patch_count; i++)
 		arguments->argv[arguments->count++] = recipe->patches[i];
 	for (size_t i = 0; r == 0 && i < recipe->module_count; i++) {
@@ -141,23 +160,41 @@ int build_step_suggest(const struct build *build, enum build_hint hint, struct e
 	return error_refuse(error, code, number, "%s%s", text, words);
 }
 
-static int run(struct build *build, const struct build_view *view, struct error **error)
+/* Beside what a build has: time, and a terminal or somebody who reads. */
+static void describe_shell(const struct build_shell *shell, struct sandbox_spec *spec)
+{
+	spec->seccomp = shell->seccomp;
+	spec->limits.wall_milliseconds = SHELL_MILLISECONDS;
+	spec->limits.silence_milliseconds = SHELL_MILLISECONDS;
+	spec->terminal_fd = shell->terminal_fd;
+	spec->output = shell->output;
+	spec->output_context = shell->output_context;
+}
+
+/* shell: NULL for a build. */
+static int run(struct build *build, const struct build_view *view, const struct build_shell *shell,
+	       struct error **error)
 {
 	cleanup(arguments_clear) struct arguments arguments = { 0 };
 	struct sandbox_spec spec = build->orchestrator->sandbox;
 	int r;
 
-	if (fill_arguments(build, view, &arguments) < 0)
+	if (fill_arguments(build, view, shell, &arguments) < 0)
 		return out_of_memory(error);
 	build_view_apply(view, &spec);
 	spec.argv = arguments.argv;
 	spec.directory = view->trees[TREE_BUILD].path;
 	spec.seccomp = &build->profile->program;
-	spec.network = build->settings->profile == PROFILE_NETWORK;
+	spec.network = build->profile->settings.network == PROFILE_YES;
+	spec.optional = build->profile->settings.optional;
 	spec.limits = build->limits;
+	build->log.maximum = build->limits.log_bytes;
+	spec.limits.log_bytes *= BUILD_LOG_FACTOR;
 	spec.report_maximum = BUILD_PROGRESS_MAXIMUM;
 	spec.output = build_log_output;
 	spec.output_context = &build->log;
+	if (shell)
+		describe_shell(shell, &spec);
 	r = sandbox_run(&spec, &build->result, error);
 	return r < 0 && error && error_code(*error) == EXIT_LIMIT
 		       ? build_step_suggest(build, HINT_SCRATCH, error)
@@ -257,23 +294,32 @@ static void note_denied(struct build *build)
 		build_log_note(&build->log, "# this build tried, and was refused: %s", text.data);
 }
 
+static int prepare(struct build *build, struct build_view *view, struct error **error)
+{
+	build->jobs = build_jobs(build->orchestrator->options);
+	build->command = rewrite_make(build);
+	if (!build->command)
+		return out_of_memory(error);
+	return build_view_make(build, view, error);
+}
+
+int build_step_shell(struct build *build, const struct build_shell *shell, struct error **error)
+{
+	cleanup_build_view struct build_view view = { 0 };
+	int r = prepare(build, &view, error);
+
+	return r < 0 ? r : run(build, &view, shell, error);
+}
+
 int build_step_run(struct build *build, struct error **error)
 {
 	cleanup_build_view struct build_view view = { 0 };
-	int r;
+	int r = prepare(build, &view, error);
 
-	build->jobs = build_jobs(build->orchestrator->options);
-	build->command = rewrite_make(build);
-	build->limits = sandbox_limits_default();
-	if (build->settings->scratch_bytes > 0)
-		build->limits.scratch_bytes = build->settings->scratch_bytes;
-	if (!build->command)
-		return out_of_memory(error);
-	r = build_view_make(build, &view, error);
 	if (r < 0)
 		return r;
 	build->started = (uint64_t)time(NULL);
-	r = run(build, &view, error);
+	r = run(build, &view, NULL, error);
 	build->finished = (uint64_t)time(NULL);
 	if (r < 0)
 		return r;

@@ -27,12 +27,13 @@ struct build {
 	const struct overlay *overlay;
 	const struct toolchain *toolchain;
 	struct inputs *inputs; /* headers and toolchain; owned */
-	const struct seccomp_profile *profile;
+	const struct loaded_profile *profile;
 	int snapshot_fd;
 	struct digest source;
 	struct build_log log;
 	char *command; /* MAKE as it was run; owned */
 	unsigned jobs;
+	bool writable_source;	      /* the profile or the settings say so */
 	struct sandbox_limits limits; /* of the build sandbox */
 	bool on_disk;		      /* its build directory was */
 	struct sandbox_result result;
@@ -45,6 +46,12 @@ struct build {
 	uint64_t finished;
 };
 
+/*
+ * What it may do: the profile that its settings name, which is loaded for it, or the default one;
+ * limits and source of the settings come first. error_code() 1: FILE:LINE of what is wrong.
+ */
+int build_choose_profile(struct build *build, struct loaded_profile *loaded,
+			 struct error **error) must_check;
 /* -j, or as many as there are processors. */
 unsigned build_jobs(const struct options *options);
 /*
@@ -52,6 +59,21 @@ unsigned build_jobs(const struct options *options);
  * line that says why), 31 a limit, 30 no sandbox, 130 interrupted.
  */
 int build_step_run(struct build *build, struct error **error) must_check;
+/* What `kmodbox shell` runs behind the build's steps, in the same sandbox. */
+struct build_shell {
+	const char *const *command; /* NULL-terminated; NULL: bash */
+	const char *terminal_type;  /* TERM, for that command alone; "" */
+	const struct seccomp_program *seccomp;
+	int terminal_fd; /* the sandbox's pty; -1: there is none */
+	void (*output)(void *context, const void *bytes, size_t length); /* where there is none */
+	void *output_context;
+};
+/*
+ * Runs the steps until one fails, then the command; build->result is how that ended. Nothing is
+ * written to build->log. error_code(): 30.
+ */
+int build_step_shell(struct build *build, const struct build_shell *shell,
+		     struct error **error) must_check;
 /*
  * Adds to *error what may have led to it, and the setting that would let it. Returns -errno of what
  * *error holds, as error_context() does.

@@ -259,11 +259,10 @@ static int set_trees(struct build *build, struct build_view *view, struct error 
 	view->source_link = keep(view, format_string("/var/lib/dkms/%s/%s/source", name, version));
 	if (!source || !view->source_link || set_shell(build, view) < 0)
 		return out_of_memory(error);
-	view->trees[TREE_SOURCE] =
-		(struct sandbox_tree){ .path = source,
-				       .writable = build->settings->writable_source,
-				       .fill = fill_source,
-				       .context = build };
+	view->trees[TREE_SOURCE] = (struct sandbox_tree){ .path = source,
+							  .writable = build->writable_source,
+							  .fill = fill_source,
+							  .context = build };
 	view->trees[TREE_OWN] =
 		(struct sandbox_tree){ .path = OWN, .fill = fill_own, .context = build };
 	view->symlinks[view->symlink_count++] =

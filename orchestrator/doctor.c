@@ -82,12 +82,15 @@ static int run_true(struct doctor *doctor, struct sandbox_spec *spec, struct err
 static int make_sandbox(struct doctor *doctor, struct error **error)
 {
 	struct sandbox_spec spec = SANDBOX_SPEC_INITIAL;
-	struct seccomp_profile profile = { 0 };
+	cleanup_places struct places places = PLACES_INITIAL;
+	cleanup_loaded_profile struct loaded_profile profile = { 0 };
 	struct accounts accounts = { 0 };
 	int r = accounts_choose(&accounts, error);
 
 	if (r == 0)
-		r = helper_load_profile(PROFILE_BUILD, &profile, error);
+		r = places_open_config(doctor->options, &places, error);
+	if (r == 0)
+		r = profiles_load(&places, PROFILE_DEFAULT, &profile, error);
 	if (r == 0 && accounts.separate)
 		r = staging_try(error);
 	if (r == 0 && accounts.separate)
@@ -95,9 +98,9 @@ static int make_sandbox(struct doctor *doctor, struct error **error)
 	if (r == 0 && accounts.separate)
 		r = accounts_become(&accounts, accounts.orchestrator, error);
 	spec.seccomp = &profile.program;
+	spec.optional = profile.settings.optional;
 	if (r == 0)
 		r = run_true(doctor, &spec, error);
-	seccomp_program_clear(&profile.program);
 	spec.userns_fd = close_fd(spec.userns_fd);
 	return r;
 }

@@ -11,8 +11,8 @@
 #include "lib/artifacts/exit_code.h"
 #include "lib/base/files.h"
 #include "orchestrator/framework_internal.h"
-#include "orchestrator/helpers.h"
 #include "orchestrator/launcher.h"
+#include "orchestrator/profiles.h"
 #include "sandbox/slot.h"
 
 /*
@@ -161,20 +161,22 @@ static int evaluate(const struct framework *framework, const struct options *opt
 		    struct text *ret_answer, struct error **error)
 {
 	struct sandbox_spec base = SANDBOX_SPEC_INITIAL;
-	struct seccomp_profile profile = { 0 };
+	/* Where root's own are, is not known before. */
+	const struct places shipped = PLACES_INITIAL;
+	cleanup_loaded_profile struct loaded_profile profile = { 0 };
 	struct accounts accounts = { 0 };
 	int r = accounts_choose(&accounts, error);
 
 	if (r == 0)
-		r = helper_load_profile(PROFILE_BUILD, &profile, error);
+		r = profiles_load(&shipped, PROFILE_DEFAULT, &profile, error);
 	if (r == 0 && accounts.separate)
 		r = slot_new(accounts.own, accounts.own_slot, &base.userns_fd, error);
 	if (r == 0 && accounts.separate)
 		r = accounts_become(&accounts, accounts.own, error);
 	base.seccomp = &profile.program;
+	base.optional = profile.settings.optional;
 	if (r == 0)
 		r = run_bash(framework, options, &base, ret_answer, error);
-	seccomp_program_clear(&profile.program);
 	(void)close_fd(base.userns_fd);
 	return r;
 }

@@ -164,8 +164,7 @@ int helper_open_profile(const char *name, int *ret_fd, struct error **error)
 	return open_own("/profiles", KMODBOX_PROFILEDIR, name, ret_fd, error);
 }
 
-/* A policy's text, and behind it the text of the one that it extends. */
-static int read_policy(const char *file, struct text *policy, struct error **error)
+int helper_read_policy(const char *file, struct text *policy, struct error **error)
 {
 	cleanup_text struct text base_policy = { 0 };
 	cleanup_close int fd = -1, base_fd = -1;
@@ -183,45 +182,5 @@ static int read_policy(const char *file, struct text *policy, struct error **err
 		r = read_fd(base_fd, POLICY_MAXIMUM, &base_policy, error);
 	if (r == 0 && text_append(policy, base_policy.data, base_policy.length) < 0)
 		r = error_set_errno(error, ENOMEM, "profile");
-	return r;
-}
-
-static int compile(enum profile profile, struct seccomp_profile *loaded, struct text *policy,
-		   struct error **error)
-{
-	static const char *const names[PROFILES] = { "build", "network" };
-	cleanup_free char *file = format_string("%s.seccomp", names[profile]);
-	int r = file ? read_policy(file, policy, error) : error_set_errno(error, ENOMEM, "profile");
-
-	loaded->name = names[profile];
-	return r < 0 ? r
-		     : seccomp_compile(file, policy->data, policy->length, &loaded->program, error);
-}
-
-int helper_load_program(enum profile profile, struct seccomp_program *ret_program,
-			struct error **error)
-{
-	struct seccomp_profile loaded = { 0 };
-	cleanup_text struct text policy = { 0 };
-	int r = compile(profile, &loaded, &policy, error);
-
-	if (r == 0)
-		*ret_program = loaded.program;
-	return r;
-}
-
-int helper_load_profile(enum profile profile, struct seccomp_profile *ret_profile,
-			struct error **error)
-{
-	struct seccomp_profile loaded = { 0 };
-	cleanup_text struct text policy = { 0 };
-	int r = compile(profile, &loaded, &policy, error);
-
-	if (r == 0)
-		r = digest_bytes(policy.data, policy.length, &loaded.digest, error);
-	if (r == 0)
-		*ret_profile = loaded;
-	else
-		seccomp_program_clear(&loaded.program);
 	return r;
 }

@@ -8,7 +8,6 @@
 
 #include <sys/types.h>
 
-#include "lib/base/digest.h"
 #include "lib/base/error.h"
 #include "lib/base/text.h"
 #include "orchestrator/orchestrator.h"
@@ -37,16 +36,12 @@ void helper_clear(struct helper *helper);
 #define cleanup_helper cleanup(helper_clear)
 
 /*
- * Opens a program of ours ("kmodbox-checker") or a profile ("build.seccomp"): beside the running
- * executable (a build tree), else where it was installed.
+ * Opens a program of ours ("kmodbox-checker") or a file of profiles ("build.seccomp"): beside the
+ * running executable (a build tree), else where it was installed.
  */
 int helper_open_program(const char *name, int *ret_fd, struct error **error) must_check;
 int helper_open_profile(const char *name, int *ret_fd, struct error **error) must_check;
-/* The system call policy of that profile, compiled. */
-int helper_load_program(enum profile profile, struct seccomp_program *ret_program,
-			struct error **error) must_check;
-/* And the SHA-256 of its text, for records: the first one that is computed costs a millisecond. */
-int helper_load_profile(enum profile profile, struct seccomp_profile *ret_profile,
-			struct error **error) must_check;
+/* A policy's text ("network.seccomp"), and behind it the text of the one that it extends. */
+int helper_read_policy(const char *file, struct text *policy, struct error **error) must_check;
 
 #endif

@@ -52,7 +52,7 @@ int install_target(struct orchestrator *orchestrator, const struct package *pack
 	log_info(orchestrator->log, "Installed %s/%s on kernel %s: %u module%s%s%s",
 		 package->module, package->version, target->release, installed.files,
 		 installed.files == 1 ? "" : "s",
-		 installed.originals ? ", the kernel's own kept aside" : "",
+		 installed.originals ? ", the module that was there kept aside" : "",
 		 installed.depmod ? ", module index made anew" : "");
 	script_run_after(&scripts, RECIPE_POST_INSTALL);
 	return 0;
@@ -94,7 +94,7 @@ static int uninstall_target(struct orchestrator *orchestrator, const struct pack
 	warn_left(orchestrator, target, &removed);
 	log_info(orchestrator->log, "Uninstalled %s/%s from kernel %s%s%s", package->module,
 		 package->version, target->release,
-		 removed.originals ? ", the kernel's own module is back" : "",
+		 removed.originals ? ", the module that was there before is back" : "",
 		 removed.depmod ? ", module index made anew" : "");
 	run_post_remove(orchestrator, package, target);
 	return r;
@@ -129,6 +129,7 @@ static int for_builds(struct orchestrator *orchestrator, enum state enough, enum
 					   .source_fd = -1,
 					   .install_fd = -1 };
 	struct state_list list = { 0 };
+	bool found = false;
 	int r = 0;
 
 	if (!options->all) {
@@ -153,6 +154,11 @@ static int for_builds(struct orchestrator *orchestrator, enum state enough, enum
 	}
 	r = state_list_load(&trees, orchestrator->package.module, orchestrator->package.version,
 			    NULL, NULL, &list, error);
+	for (size_t i = 0; r == 0 && i < list.count; i++)
+		found = found || (list.entries[i].kernel && list.entries[i].state >= enough);
+	if (r == 0 && !found)
+		log_info(orchestrator->log, "Module %s/%s is not %s for any kernel: skipped",
+			 orchestrator->package.module, orchestrator->package.version, what);
 	for (size_t i = 0; r == 0 && i < list.count; i++) {
 		const struct target target = { .release = list.entries[i].kernel,
 					       .architecture = list.entries[i].architecture };

@@ -9,6 +9,7 @@
 #include "orchestrator/doctor.h"
 #include "orchestrator/framework.h"
 #include "orchestrator/launcher.h"
+#include "orchestrator/profile_command.h"
 #include "orchestrator/rebuild.h"
 #include "orchestrator/sandbox_command.h"
 #include "orchestrator/status.h"
@@ -25,6 +26,7 @@ static const struct verb_row verbs[] = {
 	{ VERB_AUTOINSTALL, false, true, true, verb_autoinstall },
 	{ VERB_MKTARBALL, true, false, false, verb_mktarball },
 	{ VERB_LDTARBALL, false, true, false, verb_ldtarball },
+	{ VERB_SHELL, true, false, false, verb_shell },
 };
 
 static int usage(const struct log *log, const char *verb)
@@ -35,18 +37,6 @@ static int usage(const struct log *log, const char *verb)
 			"%s needs a module and its version: kmodbox %s MODULE/VERSION", verb, verb);
 	log_error(log, error);
 	return EXIT_USAGE;
-}
-
-static int refuse_json(const struct log *log, const char *verb)
-{
-	cleanup_error struct error *error = NULL;
-
-	(void)error_set(
-		&error, ENOTSUP,
-		"%s has no --json: the record of a build is its build.json, see kmodbox help",
-		verb);
-	log_error(log, error);
-	return EXIT_NO_SOURCE;
 }
 
 static int told(const struct log *log, const struct error *error)
@@ -95,8 +85,6 @@ static int run_verb(const struct options *options, const struct log *log)
 {
 	int code;
 
-	if (options->json)
-		return refuse_json(log, verb_name(options->verb));
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		if (verbs[i].verb != options->verb)
 			continue;
@@ -131,6 +119,8 @@ static int run(const struct options *options, const struct log *log)
 		return sandbox_command(options, log);
 	case VERB_DOCTOR:
 		return doctor(options, log);
+	case VERB_PROFILE:
+		return profile_command(options, log);
 	case VERB_STATUS:
 		if (status_print(options, log, &error) == 0)
 			return 0;
@@ -146,6 +136,7 @@ static int run(const struct options *options, const struct log *log)
 	case VERB_AUTOINSTALL:
 	case VERB_MKTARBALL:
 	case VERB_LDTARBALL:
+	case VERB_SHELL:
 	default:
 		return run_verb(options, log);
 	}
@@ -154,7 +145,7 @@ static int run(const struct options *options, const struct log *log)
 static bool uses_trees(enum verb verb)
 {
 	return verb != VERB_NONE && verb != VERB_HELP && verb != VERB_VERSION &&
-	       verb != VERB_SANDBOX && verb != VERB_DOCTOR;
+	       verb != VERB_SANDBOX && verb != VERB_DOCTOR && verb != VERB_PROFILE;
 }
 
 int main(int argc, char **argv)

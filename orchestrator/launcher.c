@@ -84,7 +84,7 @@ static int open_packages(struct launch *launch, struct error **error)
 	part->package = (struct package){ .module = options->module,
 					  .version = options->version,
 					  .source_fd = -1 };
-	if (!launch->row->signs && launch->row->verb != VERB_MKTARBALL)
+	if (!verb_builds(launch->row) && launch->row->verb != VERB_MKTARBALL)
 		return 0;
 	r = packages_open(&part->places, geteuid(), &part->packages, &part->package_count, error);
 	if (r < 0 || !options->module || !options->version)
@@ -162,9 +162,9 @@ static int stage_view(struct launch *launch, struct error **error)
 	}
 	if (r == 0 && launch->row->installs)
 		r = show(launch, part->places.install_tree, &launch->depmod_tree, error);
-	if (r == 0 && launch->row->signs)
+	if (r == 0 && verb_builds(launch->row))
 		r = show(launch, part->places.dkms_tree, &part->shown_dkms_tree, error);
-	if (r == 0 && launch->row->signs)
+	if (r == 0 && verb_builds(launch->row))
 		r = show(launch, part->places.source_tree, &part->shown_source_tree, error);
 	/* A source can be too large for memory whatever is done with it. */
 	if (r == 0)
@@ -181,7 +181,7 @@ static int read_environment(struct launch *launch, struct error **error)
 	struct text text = { 0 };
 	int r;
 
-	if (!path || !launch->row->signs)
+	if (!path || !verb_builds(launch->row))
 		return 0;
 	r = root_fd < 0 ? -errno
 			: open_trusted(root_fd, path, geteuid(), O_RDONLY | O_NONBLOCK, &fd, NULL,
@@ -203,8 +203,11 @@ static int load_profile(struct launch *launch, struct error **error)
 {
 	struct orchestrator *part = &launch->part;
 
-	part->sandbox.seccomp = &part->profiles[PROFILE_BUILD].program;
-	return helper_load_profile(PROFILE_BUILD, &part->profiles[PROFILE_BUILD], error);
+	int r = profiles_load(&part->places, PROFILE_DEFAULT, &part->profile, error);
+
+	part->sandbox.seccomp = &part->profile.program;
+	part->sandbox.optional = part->profile.settings.optional;
+	return r;
 }
 
 static int make_slot(struct launch *launch, struct error **error)
@@ -280,7 +283,7 @@ static _Noreturn void be_orchestrator(struct launch *launch, pid_t launcher)
 		r = watch_signals(&launch->part.sandbox.cancel_fd, &error);
 	if (r == 0)
 		r = launch->row->run(&launch->part, &error);
-	r = r < 0 ? report(launch->part.log, error) : 0;
+	r = r < 0 ? report(launch->part.log, error) : launch->part.exit_status;
 	(void)fflush(NULL);
 	_exit(r);
 }
@@ -354,6 +357,9 @@ static int await_all(struct launch *launch)
 		int number;
 
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+			/* With nobody at the terminal any more there is nothing to go on for. */
+			if (pid == launch->terminal.relay)
+				(void)kill(launch->orchestrator, SIGTERM);
 			if (forget_helper(launch, pid) || pid != launch->orchestrator)
 				continue;
 			launch->orchestrator = 0;
@@ -370,6 +376,7 @@ static int await_all(struct launch *launch)
 		if (number > 0 && number != SIGCHLD)
 			(void)kill(launch->orchestrator, number);
 	}
+	terminal_finish(&launch->terminal);
 	end_leftovers(launch);
 	for (size_t i = 0; i < ARRAY_SIZE(helpers); i++) {
 		while (*helpers[i] > 0 && waitpid(*helpers[i], NULL, 0) < 0 && errno == EINTR)
@@ -388,12 +395,13 @@ static void close_all(struct launch *launch)
 	part->archive_fd = close_fd(part->archive_fd);
 	part->unpack_fd = close_fd(part->unpack_fd);
 	part->cache_fd = close_fd(part->cache_fd);
+	part->terminal_fd = close_fd(part->terminal_fd);
+	part->terminal_socket = close_fd(part->terminal_socket);
 	part->sandbox.userns_fd = close_fd(part->sandbox.userns_fd);
 	packages_close(part->packages, part->package_count);
 	places_close(&part->places);
 	targets_clear(part->targets, part->target_count);
-	for (size_t i = 0; i < PROFILES; i++)
-		seccomp_program_clear(&part->profiles[i].program);
+	loaded_profile_clear(&part->profile);
 	free(part->shown_dkms_tree);
 	free(part->shown_source_tree);
 	free(part->shown_source);
@@ -411,6 +419,24 @@ static void raise_descriptor_limit(void)
 		limit.rlim_cur = limit.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &limit);
 	}
+}
+
+/* The last that can fail before the orchestrator starts: where that does not, the relay just ends.
+ */
+static int open_terminal(struct launch *launch, struct error **error)
+{
+	struct orchestrator *part = &launch->part;
+
+	if (launch->row->verb != VERB_SHELL)
+		return 0;
+	if (terminal_is_there())
+		return terminal_start(&launch->accounts, &launch->terminal, &part->terminal_fd,
+				      &part->terminal_socket, error);
+	if (part->options->command)
+		return 0;
+	return error_refuse(error, EXIT_USAGE, ENOTTY,
+			    "shell: standard input and output are no terminal; give a command "
+			    "behind '--', as in kmodbox shell MODULE/VERSION -- make");
 }
 
 static int prepare(struct launch *launch, struct error **error)
@@ -448,6 +474,8 @@ static int prepare(struct launch *launch, struct error **error)
 		r = stage_view(launch, error);
 	if (r == 0)
 		r = show_checkout(launch, error);
+	if (r == 0)
+		r = open_terminal(launch, error);
 	return r < 0 ? r : launch_helpers(launch, error);
 }
 
@@ -467,9 +495,12 @@ int launch(const struct verb_row *row, const struct options *options, const char
 			  .installer = -1,
 			  .unpack_fd = -1,
 			  .cache_fd = -1,
+			  .terminal_fd = -1,
+			  .terminal_socket = -1,
 			  .sandbox = SANDBOX_SPEC_INITIAL },
 		.signer_side = -1,
 		.installer_side = -1,
+		.terminal = TERMINAL_INITIAL,
 	};
 	cleanup_error struct error *error = NULL;
 	pid_t launcher = getpid();

@@ -111,6 +111,7 @@ static int start_depmod(struct launch *launch, int socket, struct error **error)
 	helper_fd(&helper, "--socket", socket);
 	helper_text(&helper, "--install-tree", launch->depmod_tree);
 	helper_fd(&helper, "--profile", profile_fd);
+	helper_number(&helper, "--optional", launch->part.sandbox.optional);
 	helper_fd(&helper, "--userns", userns_fd);
 	if (launch->accounts.separate)
 		helper_number(&helper, "--uid", launch->accounts.depmod);
@@ -249,6 +250,9 @@ int launch_helpers(struct launch *launch, struct error **error)
 	int installer[2] = { -1, -1 };
 	int r = 0;
 
+	/* Nothing of it is kept: it needs neither, and holds up nobody who does. */
+	if (launch->row->verb == VERB_SHELL)
+		return 0;
 	if (launch->row->signs && can_build(launch)) {
 		r = message_pair(signer, error);
 		launch->part.signer = signer[0];

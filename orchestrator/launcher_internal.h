@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "orchestrator/launcher.h"
+#include "orchestrator/terminal.h"
 
 struct launch {
 	const struct verb_row *row;
@@ -18,8 +19,9 @@ struct launch {
 	pid_t installer;
 	pid_t depmod;
 	pid_t orchestrator;
-	char *depmod_tree; /* where kmodbox-depmod finds the install tree */
-	bool told;	   /* a helper has said itself what is wrong */
+	struct terminal terminal; /* VERB_SHELL */
+	char *depmod_tree;	  /* where kmodbox-depmod finds the install tree */
+	bool told;		  /* a helper has said itself what is wrong */
 };
 
 /* What a person or a service manager ends us with. */

@@ -69,8 +69,8 @@ static int match_all(struct orchestrator *orchestrator, const struct state_list 
 	if (r == 0)
 		r = find_installed(&plan, list, error);
 	if (r == 0 && plan.count == 0)
-		log_info(orchestrator->log,
-			 "Nothing to do: no such module is installed on kernel %s",
+		log_info(orchestrator->log, "Nothing to do: no %smodule is installed on kernel %s",
+			 orchestrator->options->module ? "such " : "",
 			 orchestrator->options->template_kernel);
 	if (r == 0)
 		r = plan_run(&plan, false, error);

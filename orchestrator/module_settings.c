@@ -2,44 +2,44 @@
 /* modules.d/MODULE.conf, see module_settings.h. */
 #include "orchestrator/module_settings.h"
 
-#include <ini.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/artifacts/exit_code.h"
 #include "lib/base/digest.h"
+#include "lib/base/ini.h"
 #include "lib/base/text.h"
 #include "orchestrator/configuration.h"
 
 #define FILE_MAXIMUM (UINT64_C(64) << 10)
 #define LIST_MAXIMUM 63u /* entries of each list; the installer takes 64 files of data */
-#define SCRATCH_MAXIMUM (UINT64_C(16) << 40)
 
-/* A file being read. What is wrong is kept with its line, and ends the reading. */
+/* A file being read. */
 struct reading {
 	const char *module;
-	const char *at; /* what is left of it */
-	unsigned line;	/* that was read last */
+	const struct ini_entry *entry; /* the key that is looked at */
 	struct module_settings settings;
 	unsigned seen; /* keys that may stand once, a bit each */
-	char *problem;
-	unsigned problem_line;
+	struct error **error;
 };
 
-/* The first one counts. */
 static int printf_like(2, 3) problem(struct reading *reading, const char *format, ...)
 {
+	cleanup_free char *shown = NULL;
 	char text[512];
 	va_list arguments;
 
-	if (reading->problem)
-		return -EINVAL;
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	reading->problem = sanitised(text);
-	reading->problem_line = reading->line;
-	return -EINVAL;
+	shown = sanitised(text);
+	return error_set(reading->error, EINVAL, "%s", shown ? shown : "out of memory");
+}
+
+static int out_of_memory(struct reading *reading)
+{
+	return error_set_errno(reading->error, ENOMEM, "settings");
 }
 
 static int append(struct reading *reading, char ***list, size_t *count, const char *value)
@@ -52,33 +52,27 @@ static int append(struct reading *reading, char ***list, size_t *count, const ch
 			       value);
 	grown = realloc(*list, (*count + 1) * sizeof(*grown));
 	if (!grown)
-		return -ENOMEM;
+		return out_of_memory(reading);
 	*list = grown;
 	copy = strdup(value);
 	if (!copy)
-		return -ENOMEM;
+		return out_of_memory(reading);
 	grown[(*count)++] = copy;
 	return 0;
 }
 
 static int set_profile(struct reading *reading, const char *value)
 {
-	if (string_equal(value, "network"))
-		reading->settings.profile = PROFILE_NETWORK;
-	else if (string_equal(value, "build"))
-		reading->settings.profile = PROFILE_BUILD;
-	else
-		return problem(reading, "there is no profile '%s': it is build or network", value);
-	return 0;
+	if (!name_is_safe(value))
+		return problem(reading, "'%s' is no name of a profile", value);
+	reading->settings.profile = strdup(value);
+	reading->settings.profile_line = reading->entry->line;
+	return reading->settings.profile ? 0 : out_of_memory(reading);
 }
 
 static int set_source(struct reading *reading, const char *value)
 {
-	reading->settings.writable_source = string_equal(value, "writable");
-	if (!reading->settings.writable_source && !string_equal(value, "read-only"))
-		return problem(reading, "source cannot be '%s': it is read-only or writable",
-			       value);
-	return 0;
+	return profile_take_source(&reading->settings.writable_source, value, reading->error);
 }
 
 /* Calls set for each word. */
@@ -91,7 +85,7 @@ static int each_word(struct reading *reading, const char *value,
 		size_t length = strcspn(at, " \t");
 		cleanup_free char *word = strndup(at, length);
 
-		r = word ? set(reading, word) : -ENOMEM;
+		r = word ? set(reading, word) : out_of_memory(reading);
 		at += length;
 		at += strspn(at, " \t");
 	}
@@ -217,7 +211,7 @@ static int set_environment(struct reading *reading, const char *value)
 	cleanup_free char *name = strndup(value, length);
 
 	if (!name)
-		return -ENOMEM;
+		return out_of_memory(reading);
 	if (value[length] != '=' || !is_identifier(value, length))
 		return problem(reading, "'%s' is not NAME=VALUE", value);
 	if (is_reserved(name))
@@ -231,21 +225,9 @@ static int set_environment(struct reading *reading, const char *value)
 
 static int set_size(struct reading *reading, const char *value)
 {
-	static const char units[] = "KMG";
-	size_t length = strlen(value);
-	const char *unit = length > 0 ? strchr(units, value[length - 1]) : NULL;
-	unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
-	cleanup_free char *digits = strndup(value, unit ? length - 1 : length);
-	uint64_t number;
+	const struct ini_entry entry = { .name = "scratch", .value = value };
 
-	if (!digits)
-		return -ENOMEM;
-	if (parse_u64(digits, SCRATCH_MAXIMUM >> shift, &number) < 0 || number == 0)
-		return problem(reading,
-			       "'%s' is no size: bytes, or a number with K, M or G, up to 16384G",
-			       value);
-	reading->settings.scratch_bytes = number << shift;
-	return 0;
+	return profile_take_limit(&reading->settings.limits, &entry, reading->error);
 }
 
 static int set_place(struct reading *reading, const char *value)
@@ -279,85 +261,49 @@ static const struct key {
 	{ "scratch", "place", false, set_place },
 };
 
-/* Of libinih: non-zero means that all is well. */
-static int take(void *user, const char *section, const char *name, const char *value)
+static int take(void *context, const struct ini_entry *entry, struct error **error)
 {
-	struct reading *reading = user;
+	struct reading *reading = context;
 	bool known_section = false;
 
-	if (reading->problem)
-		return 0;
+	reading->entry = entry;
+	reading->error = error;
+	if (string_equal(entry->section, "limits"))
+		return profile_take_limit(&reading->settings.limits, entry, error);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		int r;
-
-		if (!string_equal(section, keys[i].section))
+		if (!string_equal(entry->section, keys[i].section))
 			continue;
 		known_section = true;
-		if (!string_equal(name, keys[i].name))
+		if (!string_equal(entry->name, keys[i].name))
 			continue;
 		if (!keys[i].list && reading->seen & 1u << i)
-			return problem(reading, "%s stands here a second time", name) == 0;
+			return problem(reading, "%s stands here a second time", entry->name);
 		reading->seen |= 1u << i;
-		r = keys[i].set(reading, value);
-		/* Out of memory leaves no text behind. */
-		if (r < 0 && !reading->problem)
-			reading->problem_line = reading->line;
-		return r == 0;
+		return keys[i].set(reading, entry->value);
 	}
 	if (known_section)
 		return problem(reading,
 			       "there is no '%s' in this section; kmodbox-modules.d(5) "
 			       "has the keys",
-			       name) == 0;
-	return problem(reading, "there is no section [%s]: it is [build] or [scratch]", section) ==
-	       0;
+			       entry->name);
+	return problem(reading, "there is no section [%s]: it is [build], [limits] or [scratch]",
+		       entry->section);
 }
 
-/* Like fgets(3), so that lines are counted here: libinih tells no line of what it calls back for.
- */
-static char *next_line(char *line, int size, void *stream)
+int module_settings_parse(const char *path, const char *module, const char *bytes, size_t length,
+			  struct module_settings *ret_settings, struct error **error)
 {
-	struct reading *reading = stream;
-	const char *end = strchrnul(reading->at, '\n');
-	size_t length = (size_t)(end - reading->at) + (*end == '\n');
+	struct reading reading = { .module = module };
+	int r = ini_read(path, bytes, length, take, &reading, error);
 
-	if (length == 0 || reading->problem)
-		return NULL;
-	reading->line++;
-	if (length >= (size_t)size) {
-		(void)problem(reading, "the line is longer than libinih takes: use several");
-		return NULL;
+	if (r < 0) {
+		if (error)
+			error_set_code(*error, EXIT_USAGE);
+		module_settings_clear(&reading.settings);
+		return r;
 	}
-	memcpy(line, reading->at, length);
-	line[length] = '\0';
-	reading->at += length;
-	return line;
-}
-
-static int refuse(const char *path, unsigned line, const char *reason, struct error **error)
-{
-	(void)error_set(error, EINVAL, "%s, line %u: %s", path, line, reason);
-	if (error)
-		error_set_code(*error, EXIT_USAGE);
-	return -EINVAL;
-}
-
-static int parse(const char *path, const struct text *text, struct reading *reading,
-		 struct error **error)
-{
-	int line;
-
-	if (memchr(text->data, '\0', text->length))
-		return refuse(path, 1, "the file holds a NUL byte, and so is no text", error);
-	reading->at = text->data;
-	line = ini_parse_stream(next_line, reading, take, reading);
-	/* What libinih itself cannot read it does not hand to take(). */
-	if (line > 0 && (!reading->problem_line || (unsigned)line < reading->problem_line))
-		return refuse(path, (unsigned)line,
-			      "neither [SECTION] nor KEY = VALUE, nor a comment", error);
-	if (reading->problem)
-		return refuse(path, reading->problem_line, reading->problem, error);
-	return line == 0 ? 0 : error_set(error, ENOMEM, "out of memory");
+	*ret_settings = reading.settings;
+	return 0;
 }
 
 int module_settings_load(const struct places *places, const char *module,
@@ -365,25 +311,23 @@ int module_settings_load(const struct places *places, const char *module,
 {
 	cleanup_free char *name = format_string("modules.d/%s.conf", module);
 	cleanup_free char *path = module_settings_path(places, module);
+	cleanup_module_settings struct module_settings settings = { 0 };
 	cleanup_text struct text text = { 0 };
-	struct reading reading = { .module = module };
 	int r;
 
 	if (!name || !path)
-		return error_set(error, ENOMEM, "out of memory");
+		return error_set_errno(error, ENOMEM, "settings");
 	r = places->config_fd < 0 ? -ENOENT
 				  : configuration_read(places->config_fd, places->config, name,
 						       FILE_MAXIMUM, &text, NULL, error);
-	if (r == 0 && text.length > 0)
-		r = parse(path, &text, &reading, error);
 	if (r == 0)
-		r = digest_bytes(text.data, text.length, &reading.settings.digest, error);
-	free(reading.problem);
-	if (r < 0 && r != -ENOENT) {
-		module_settings_clear(&reading.settings);
+		r = module_settings_parse(path, module, text.data, text.length, &settings, error);
+	if (r == 0)
+		r = digest_bytes(text.data, text.length, &settings.digest, error);
+	if (r < 0 && r != -ENOENT)
 		return r;
-	}
-	*ret_settings = reading.settings;
+	*ret_settings = settings;
+	settings = (struct module_settings){ 0 };
 	return 0;
 }
 
@@ -401,6 +345,7 @@ static void clear_list(char **list, size_t count)
 
 void module_settings_clear(struct module_settings *settings)
 {
+	free(settings->profile);
 	clear_list(settings->depends, settings->depend_count);
 	clear_list(settings->environment, settings->environment_count);
 	clear_list(settings->left_out, settings->left_out_count);

@@ -28,6 +28,7 @@ enum rule_kind {
 	RULE_READ_ONLY,
 	RULE_READ_WRITE,
 	RULE_DIRECTORY,
+	RULE_PROFILE,
 	RULE_DIRECTIVE,
 	RULE_TEMPLATE,
 	RULE_ARCHIVE,
@@ -73,6 +74,7 @@ static const struct rule rules[] = {
 	{ "--ro", RULE_READ_ONLY, 0, false, NULL },
 	{ "--rw", RULE_READ_WRITE, 0, false, NULL },
 	{ "--chdir", RULE_DIRECTORY, 0, false, NULL },
+	{ "--profile", RULE_PROFILE, 0, false, NULL },
 	{ "-h", RULE_HELP, 0, false, NULL },
 	{ "--help", RULE_HELP, 0, false, NULL },
 	{ "-V", RULE_VERSION, 0, false, NULL },
@@ -107,8 +109,10 @@ static const struct {
 	{ "autoinstall", VERB_AUTOINSTALL },
 	{ "mktarball", VERB_MKTARBALL },
 	{ "ldtarball", VERB_LDTARBALL },
+	{ "shell", VERB_SHELL },
 	{ "sandbox", VERB_SANDBOX },
 	{ "doctor", VERB_DOCTOR },
+	{ "profile", VERB_PROFILE },
 	{ "help", VERB_HELP },
 	{ "version", VERB_VERSION },
 	{ "generate_mok", VERB_NONE },
@@ -177,6 +181,8 @@ void options_clear(struct options *options)
 	free_list(&options->read_only, &options->read_only_count);
 	free_list(&options->read_write, &options->read_write_count);
 	free(options->directory);
+	free(options->profile);
+	free(options->checked);
 	*options = (struct options){ 0 };
 }
 
@@ -318,6 +324,11 @@ static int add_directive(struct options *options, const char *value, struct erro
 	size_t name = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				    "0123456789_");
 
+	if (name > 0 && value[name] == '[')
+		return error_refuse(error, EXIT_USAGE, EINVAL,
+				    "--directive '%s': an element of an array cannot be set so; "
+				    "write it into /etc/dkms/MODULE.conf",
+				    value);
 	if (name == 0 || value[name] != '=' || (value[0] >= '0' && value[0] <= '9'))
 		return error_refuse(error, EXIT_USAGE, EINVAL,
 				    "--directive '%s': give NAME=VALUE, as in "
@@ -331,6 +342,40 @@ static int set_template(struct options *options, const char *value, struct error
 	int result = check_name("kernel", value, error);
 
 	return result < 0 ? result : replace(&options->template_kernel, strdup(value), error);
+}
+
+static int set_profile(struct options *options, const char *value, struct error **error)
+{
+	int result = check_name("profile", value, error);
+
+	return result < 0 ? result : replace(&options->profile, strdup(value), error);
+}
+
+/* list, show NAME or check FILE. */
+static int take_action(struct options *options, const char **words, size_t count,
+		       struct error **error)
+{
+	static const struct {
+		const char *name;
+		enum profile_action action;
+		size_t words;
+	} rows[] = { { "list", PROFILE_LIST, 1 },
+		     { "show", PROFILE_SHOW, 2 },
+		     { "check", PROFILE_CHECK, 2 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (count != rows[i].words || strcmp(words[0], rows[i].name) != 0)
+			continue;
+		options->action = rows[i].action;
+		if (options->action == PROFILE_LIST)
+			return 0;
+		return options->action == PROFILE_SHOW
+			       ? set_profile(options, words[1], error)
+			       : replace(&options->checked, strdup(words[1]), error);
+	}
+	return error_refuse(error, EXIT_USAGE, EINVAL,
+			    "profile: give 'profile list', 'profile show NAME' or 'profile check "
+			    "FILE'");
 }
 
 static int apply_value(struct options *options, const struct rule *rule, const char *value,
@@ -355,6 +400,8 @@ static int apply_value(struct options *options, const struct rule *rule, const c
 		return add_path(&options->read_write, &options->read_write_count, value, error);
 	case RULE_DIRECTORY:
 		return replace(&options->directory, strdup(value), error);
+	case RULE_PROFILE:
+		return set_profile(options, value, error);
 	case RULE_ARCHIVE:
 		return replace(&options->archive, strdup(value), error);
 	case RULE_DIRECTIVE:
@@ -438,6 +485,11 @@ static int parse_option(struct parser *parser, const char *argument, struct erro
 
 static int parse_word(struct parser *parser, const char *word, struct error **error)
 {
+	/* Profiles can be called as verbs are. */
+	if (parser->options.verb == VERB_PROFILE) {
+		parser->words[parser->word_count++] = word;
+		return 0;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		if (strcmp(word, verbs[i].name) != 0)
 			continue;
@@ -514,6 +566,18 @@ static int refuse_path(enum verb verb, const char *word, struct error **error)
 			    word);
 }
 
+/* As opposed to MODULE/VERSION, which may have a directory's name all the same. */
+static bool is_path(const struct options *options, const char *word)
+{
+	const char *slash = strchr(word, '/');
+	struct stat status;
+
+	if (options->verb == VERB_LDTARBALL || word[0] == '/' || word[0] == '.' ||
+	    (slash && strchr(slash + 1, '/')))
+		return true;
+	return (slash ? !name_is_safe(slash + 1) : !options->version) && stat(word, &status) == 0;
+}
+
 static int classify_word(struct options *options, const char *word, struct error **error)
 {
 	bool taken = false;
@@ -523,7 +587,7 @@ static int classify_word(struct options *options, const char *word, struct error
 		result = take_source(options, word, &taken, error);
 		if (result < 0 || taken)
 			return result;
-		if (!options->module && (word[0] == '/' || word[0] == '.'))
+		if ((!options->module || options->verb == VERB_LDTARBALL) && is_path(options, word))
 			return refuse_path(options->verb, word, error);
 	}
 	if (!options->module)
@@ -576,10 +640,13 @@ static int finish(struct parser *parser, struct error **error)
 				    "no verb; 'kmodbox --help' lists them");
 	if (options->verb == VERB_HELP || options->verb == VERB_VERSION)
 		return 0;
+	options->dkms_tree_named = options->dkms_tree;
 	result = options_check_combinations(options, error);
 	if (result == 0)
 		result = finish_archive(options, error);
 	finish_force(options);
+	if (result == 0 && options->verb == VERB_PROFILE)
+		return take_action(options, parser->words, parser->word_count, error);
 	for (size_t i = 0; result == 0 && i < parser->word_count; i++)
 		result = classify_word(options, parser->words[i], error);
 	return result < 0 ? result : options_check_subject(options, error);
@@ -593,7 +660,8 @@ static int parse_arguments(struct parser *parser, struct error **error)
 		const char *argument = *parser->arguments++;
 
 		parser->count--;
-		if (strcmp(argument, "--") == 0 && parser->options.verb == VERB_SANDBOX) {
+		if (strcmp(argument, "--") == 0 &&
+		    (parser->options.verb == VERB_SANDBOX || parser->options.verb == VERB_SHELL)) {
 			parser->options.command = parser->arguments;
 			break;
 		}

@@ -28,11 +28,16 @@ enum verb {
 	VERB_AUTOINSTALL,
 	VERB_MKTARBALL,
 	VERB_LDTARBALL,
+	VERB_SHELL,
 	VERB_SANDBOX,
 	VERB_DOCTOR,
+	VERB_PROFILE,
 	VERB_HELP,
 	VERB_VERSION,
 };
+
+/* Of the verb profile. */
+enum profile_action { PROFILE_LIST = 1, PROFILE_SHOW, PROFILE_CHECK };
 
 /* Every name in it is a safe name (name_is_safe) and every path absolute, not resolved. */
 struct options {
@@ -53,7 +58,8 @@ struct options {
 	bool no_depmod;
 	unsigned jobs; /* -j; 0: as many as processors. jobs_given tells */
 	bool jobs_given;
-	char *dkms_tree; /* NULL where not given */
+	char *dkms_tree;      /* NULL where not given */
+	bool dkms_tree_named; /* on the command line, not by framework.conf */
 	char *source_tree;
 	char *install_tree;
 	char *kernel_root;
@@ -69,13 +75,16 @@ struct options {
 	/* DKMS's options that do nothing here: main() warns of each. Static strings. */
 	const char *ignored[OPTIONS_IGNORED];
 	size_t ignored_count;
-	/* sandbox [--ro PATH] [--rw PATH] [--chdir PATH] -- CMD... */
+	/* sandbox [--profile NAME] [--ro PATH] [--rw PATH] [--chdir PATH] -- CMD... */
 	char **read_only;
 	size_t read_only_count;
 	char **read_write;
 	size_t read_write_count;
 	char *directory; /* a path of the sandbox, as given */
-	char **command;	 /* NULL-terminated; borrowed from argv */
+	char *profile;	 /* sandbox --profile NAME, profile show NAME: a safe name */
+	enum profile_action action;
+	char *checked;	/* profile check FILE */
+	char **command; /* NULL-terminated; borrowed from argv. Also shell's; NULL: bash */
 };
 
 /*

@@ -26,7 +26,7 @@ static bool takes_one_kernel(enum verb verb)
 static int check_kernels(const struct options *options, struct error **error)
 {
 	const char *name = verb_name(options->verb);
-	bool one = takes_one_kernel(options->verb);
+	bool one = takes_one_kernel(options->verb) || options->verb == VERB_SHELL;
 
 	if (options->architecture_count > 1 && options->architecture_count != options->kernel_count)
 		return error_refuse(error, EXIT_USAGE, EINVAL,
@@ -72,18 +72,27 @@ static int check_template(const struct options *options, struct error **error)
 /* An option that one verb has, given to another, would be ignored: not what was asked for. */
 static int check_belonging(const struct options *options, struct error **error)
 {
-	bool sandbox = options->read_only_count || options->read_write_count || options->directory;
+	bool sandbox = options->read_only_count || options->read_write_count ||
+		       options->directory || options->profile;
 	const struct {
 		bool given;
 		enum verb verb;
 		const char *options;
 	} rules[] = {
-		{ sandbox, VERB_SANDBOX, "--ro, --rw and --chdir" },
+		{ sandbox, VERB_SANDBOX, "--profile, --ro, --rw and --chdir" },
 		{ options->template_kernel, VERB_MATCH, "--templatekernel" },
 		{ options->source_only || options->binaries_only, VERB_MKTARBALL,
 		  "--source-only and --binaries-only" },
 	};
 
+	if (options->verb == VERB_PROFILE && (options->module || options->kernel_count))
+		return error_refuse(error, EXIT_USAGE, EINVAL,
+				    "profile is about this host: it takes no module and no kernel");
+	if (options->json && options->verb != VERB_STATUS && options->verb != VERB_DOCTOR)
+		return error_refuse(error, EXIT_NO_SOURCE, ENOTSUP,
+				    "%s has no --json: the record of a build is its build.json, "
+				    "see kmodbox help",
+				    verb_name(options->verb));
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
 		if (rules[i].given && options->verb != rules[i].verb)
 			return error_refuse(error, EXIT_NO_SOURCE, EINVAL,
@@ -157,12 +166,14 @@ int options_check_subject(const struct options *options, struct error **error)
 			       : error_refuse(error, EXIT_USAGE, EINVAL,
 					      "sandbox: no command; give one behind '--', as in "
 					      "kmodbox sandbox -- /bin/true");
+	if (options->verb == VERB_SHELL && options->command && !options->command[0])
+		return error_refuse(error, EXIT_USAGE, EINVAL,
+				    "shell: no command behind '--'; without '--' it is bash");
 	if (source)
 		return check_source(options, error);
 	if (options->verb == VERB_LDTARBALL)
 		return error_refuse(error, EXIT_NO_SOURCE, EINVAL,
-				    "ldtarball: which archive? Give its file; '%s' is none",
-				    options->module ? options->module : "");
+				    "ldtarball: which archive? Give its file");
 	if (options->verb == VERB_AUTOINSTALL && (options->module || options->version))
 		return error_refuse(error, EXIT_USAGE, EINVAL,
 				    "autoinstall takes no module, it installs all that ask for "

@@ -14,17 +14,9 @@
 #include "lib/kernels/kernel.h"
 #include "orchestrator/options.h"
 #include "orchestrator/places.h"
+#include "orchestrator/profiles.h"
 #include "orchestrator/state.h"
 #include "sandbox/sandbox.h"
-
-/* The system call policies: what a build may do, and the same with the host's network. */
-enum profile { PROFILE_BUILD, PROFILE_NETWORK, PROFILES };
-
-struct seccomp_profile {
-	const char *name; /* of its file: "build" */
-	struct seccomp_program program;
-	struct digest digest; /* of its text */
-};
 
 /* One kernel of the command line. */
 struct target {
@@ -58,11 +50,14 @@ struct orchestrator {
 	int installer;	     /* socket */
 	int unpack_fd;	     /* the program kmodbox-unpack */
 	int cache_fd;	     /* STATE/cache, which it may write to; -1: there is none */
-	struct seccomp_profile profiles[PROFILES];
-	struct sandbox_spec sandbox; /* what all sandboxes share: slot, filter, cancellation */
-	char *shown_dkms_tree;	     /* where sandboxes find the DKMS tree of the host */
-	char *shown_source_tree;     /* the same of the source tree */
+	struct loaded_profile profile; /* PROFILE_DEFAULT: of what has no other */
+	struct sandbox_spec sandbox;   /* what all sandboxes share: slot, filter, cancellation */
+	char *shown_dkms_tree;	       /* where sandboxes find the DKMS tree of the host */
+	char *shown_source_tree;       /* the same of the source tree */
 	char *build_environment; /* of framework.conf: shell text, sourced before a build; NULL */
+	int terminal_fd;	 /* verb_shell: the pty of its sandbox; -1: without one */
+	int terminal_socket;	 /* and to its relay: terminal_begin() */
+	int exit_status;     /* of kmodbox where the verb went well; verb_shell's is the shell's */
 	char *scratch_place; /* a directory on disk that the slot may write to; NULL: there is none
 			      */
 };
@@ -86,6 +81,13 @@ int verb_match(struct orchestrator *orchestrator, struct error **error) must_che
 int verb_autoinstall(struct orchestrator *orchestrator, struct error **error) must_check;
 int verb_mktarball(struct orchestrator *orchestrator, struct error **error) must_check;
 int verb_ldtarball(struct orchestrator *orchestrator, struct error **error) must_check;
+int verb_shell(struct orchestrator *orchestrator, struct error **error) must_check;
+
+/* Needs what a build sees: headers, trees, packages. */
+static inline bool verb_builds(const struct verb_row *row)
+{
+	return row->signs || row->verb == VERB_SHELL;
+}
 
 /* Parts that verbs share. */
 typedef int target_function(struct orchestrator *orchestrator, const struct package *package,

@@ -199,8 +199,33 @@ int places_open(const struct options *options, bool make, struct places *ret_pla
 		r = configuration_open(places.dkms_config, &places.dkms_config_fd, error);
 	if (r < 0 && error)
 		error_set_code(*error, EXIT_USAGE);
+	if (r == 0 && places.dkms_tree_fd < 0 && options->dkms_tree_named)
+		r = error_refuse(error, EXIT_USAGE, ENOENT,
+				 "the dkms tree %s is not there; name one that is with --dkmstree",
+				 places.dkms_tree);
 	if (r == 0 && make)
 		r = require_trees(options, &places, error);
+	if (r < 0)
+		return r;
+	*ret_places = places;
+	places = PLACES_INITIAL;
+	return 0;
+}
+
+int places_open_config(const struct options *options, struct places *ret_places,
+		       struct error **error)
+{
+	cleanup_places struct places places = PLACES_INITIAL;
+	int r = 0;
+
+	if (options->config)
+		r = absolute(options->config, &places.config, error);
+	else
+		places.config = choose_config(geteuid() == 0);
+	if (r == 0 && !places.config)
+		r = error_set_errno(error, ENOMEM, "places");
+	if (r == 0)
+		r = configuration_open(places.config, &places.config_fd, error);
 	if (r < 0)
 		return r;
 	*ret_places = places;

@@ -26,10 +26,21 @@ void plan_clear(struct plan *plan)
 	free(plan->order);
 }
 
+/* There is one kernel, and that its headers are missing is no matter of the package. */
+static bool was_told(const struct plan *plan, const struct error *error)
+{
+	bool told = false;
+
+	for (size_t i = 0; i < plan->count; i++)
+		told = told || plan->items[i].code == EXIT_NO_HEADERS;
+	return told && error_code(error) == EXIT_NO_HEADERS;
+}
+
 /* Takes the error: it is told now, and counts at the end. */
 static void fail(const struct plan *plan, struct plan_item *item, struct error *error)
 {
-	log_error(plan->orchestrator->log, error);
+	if (!was_told(plan, error))
+		log_error(plan->orchestrator->log, error);
 	item->outcome = PLAN_FAILED;
 	item->code = error_code(error) ? error_code(error) : EXIT_INFRASTRUCTURE;
 	(void)error_free(error);

@@ -10,6 +10,7 @@
 #include "lib/base/text.h"
 #include "orchestrator/record_parts.h"
 #include "orchestrator/script.h"
+#include "sandbox/limit_text.h"
 
 static json_t *digest_value(const struct digest *digest)
 {
@@ -51,6 +52,14 @@ static json_t *toolchain(const struct build *build)
 					"sha256", digest_value(inputs_tool(build->inputs, i))));
 	}
 	return list;
+}
+
+static json_t *text_digest(const struct text *text)
+{
+	struct digest digest;
+
+	return digest_bytes(text->data, text->length, &digest, NULL) < 0 ? NULL
+									 : digest_value(&digest);
 }
 
 /* null where there is nothing that it would be the digest of */
@@ -125,10 +134,19 @@ static json_t *exceptions(const struct module_settings *settings)
 {
 	json_t *array = json_array();
 
-	if (settings->profile == PROFILE_NETWORK)
-		append_setting(array, "profile", "network");
+	if (settings->profile)
+		append_setting(array, "profile", settings->profile);
 	if (settings->writable_source)
-		append_setting(array, "source", "writable");
+		append_setting(array, "source",
+			       settings->writable_source == PROFILE_YES ? "writable" : "read-only");
+	for (size_t i = 0; limit_text_name(i); i++) {
+		cleanup_free char *value = limit_text_is_set(&settings->limits, i)
+						   ? limit_text_format(&settings->limits, i)
+						   : NULL;
+
+		if (value)
+			append_setting(array, limit_text_name(i), value);
+	}
 	for (size_t i = 0; i < settings->depend_count; i++)
 		append_setting(array, "depends", settings->depends[i]);
 	for (size_t i = 0; i < settings->environment_count; i++)
@@ -172,18 +190,19 @@ static json_t *inputs(const struct build *build)
 	const struct kernel *kernel = build->target->kernel;
 
 	return json_pack(
-		"{s:{s:o}, s:{s:o, s:o, s:o}, s:o, s:{s:s, s:o}, s:{s:o, s:i}, s:o, s:{s:o, s:o}, "
+		"{s:{s:o}, s:{s:o, s:o, s:o}, s:o, s:{s:s, s:o, s:o}, s:{s:o, s:i}, s:o, s:{s:o, "
+		"s:o}, "
 		"s:o, s:o}",
 		"source", "sha256", digest_value(&build->source), "headers", "sha256",
 		digest_value(inputs_headers(build->inputs)), "config_sha256",
 		digest_value(&kernel->config_digest), "symvers_sha256",
 		digest_value(&kernel->symvers_digest), "toolchain", toolchain(build), "profile",
-		"name", build->profile->name, "sha256", digest_value(&build->profile->digest),
-		"make", "command", text_value(build->command), "jobs", (int)build->jobs, "recipe",
-		recipe(build), "settings", "sha256", digest_or_null(&build->settings->digest),
-		"exceptions", exceptions(build->settings), "dependencies",
-		dependencies(build->dependencies), "build_environment_sha256",
-		build_environment(build->orchestrator));
+		"name", build->profile->name, "sha256", text_digest(&build->profile->text),
+		"policy_sha256", text_digest(&build->profile->policy), "make", "command",
+		text_value(build->command), "jobs", (int)build->jobs, "recipe", recipe(build),
+		"settings", "sha256", digest_or_null(&build->settings->digest), "exceptions",
+		exceptions(build->settings), "dependencies", dependencies(build->dependencies),
+		"build_environment_sha256", build_environment(build->orchestrator));
 }
 
 static json_t *layers(const struct sandbox_result *result)
@@ -227,13 +246,14 @@ static json_t *limits(const struct build *build)
 	const struct sandbox_limits limits = build->limits;
 
 	return json_pack(
-		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "wall_seconds",
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "wall_seconds",
 		(json_int_t)limits.wall_milliseconds / 1000, "silence_seconds",
 		(json_int_t)limits.silence_milliseconds / 1000, "cpu_seconds",
 		(json_int_t)limits.cpu_seconds, "processes", (json_int_t)limits.processes,
 		"open_files", (json_int_t)limits.open_files, "file_bytes",
 		(json_int_t)limits.file_bytes, "memory_bytes", (json_int_t)limits.memory_bytes,
-		"scratch_bytes", (json_int_t)limits.scratch_bytes, "scratch_inodes",
+		"total_memory_bytes", (json_int_t)limits.total_memory_bytes, "scratch_bytes",
+		(json_int_t)limits.scratch_bytes, "scratch_inodes",
 		(json_int_t)limits.scratch_inodes, "log_bytes", (json_int_t)limits.log_bytes,
 		"scratch_place", build->on_disk ? "disk" : "memory");
 }
@@ -315,7 +335,7 @@ int record_make(const struct build *build, const struct signed_set *set, int *re
 		KMODBOX_VERSION, "module", build->recipe->package_name, "version",
 		build->recipe->package_version, "kernel", build->target->release, "architecture",
 		build->target->architecture, "hermetic",
-		build->settings->profile != PROFILE_NETWORK, "inputs", inputs(build), "layers",
+		build->profile->settings.network != PROFILE_YES, "inputs", inputs(build), "layers",
 		layers(&build->result), "denied", denied(&build->result), "limits", limits(build),
 		"times", times(build), "parts", parts(build), "data", data(build), "artifacts",
 		record_artifacts(set), "ticket", "serial", (json_int_t)set->ticket.serial,

@@ -12,6 +12,7 @@
 #include "lib/base/files.h"
 #include "orchestrator/helpers.h"
 #include "orchestrator/launcher.h"
+#include "orchestrator/profiles.h"
 #include "orchestrator/staging.h"
 #include "sandbox/slot.h"
 
@@ -145,10 +146,21 @@ static int run(const struct options *options, char **staged, struct sandbox_spec
 	return r;
 }
 
+/* A mistake of the caller's, apart from what the command itself can end with. */
+static int check_paths(const char *option, char **paths, size_t count, struct error **error)
+{
+	for (size_t i = 0; i < count; i++)
+		if (access(paths[i], F_OK) < 0)
+			return error_refuse(error, EXIT_USAGE, errno, "%s %s: %s", option, paths[i],
+					    strerror(errno));
+	return 0;
+}
+
 int sandbox_command(const struct options *options, const struct log *log)
 {
 	struct sandbox_spec spec = SANDBOX_SPEC_INITIAL;
-	struct seccomp_program program = { 0 };
+	cleanup_places struct places places = PLACES_INITIAL;
+	cleanup_loaded_profile struct loaded_profile profile = { 0 };
 	struct accounts accounts = { 0 };
 	const size_t count = options->read_only_count + options->read_write_count;
 	cleanup_free char **staged = calloc(count + 1, sizeof(*staged));
@@ -158,9 +170,16 @@ int sandbox_command(const struct options *options, const struct log *log)
 	if (!staged)
 		return EXIT_SANDBOX;
 
-	r = accounts_choose(&accounts, &error);
+	r = check_paths("--ro", options->read_only, options->read_only_count, &error);
 	if (r == 0)
-		r = helper_load_program(PROFILE_BUILD, &program, &error);
+		r = check_paths("--rw", options->read_write, options->read_write_count, &error);
+	if (r == 0)
+		r = accounts_choose(&accounts, &error);
+	if (r == 0)
+		r = places_open_config(options, &places, &error);
+	if (r == 0)
+		r = profiles_load(&places, options->profile ? options->profile : PROFILE_DEFAULT,
+				  &profile, &error);
 	if (r == 0 && accounts.separate)
 		r = slot_new(accounts.own, accounts.own_slot, &spec.userns_fd, &error);
 	if (r == 0 && accounts.separate && count > 0)
@@ -170,13 +189,15 @@ int sandbox_command(const struct options *options, const struct log *log)
 	if (r == 0) {
 		spec.environment = environment;
 		spec.directory = options->directory;
-		spec.seccomp = &program;
+		spec.seccomp = &profile.program;
+		spec.optional = profile.settings.optional;
+		spec.network = profile.settings.network == PROFILE_YES;
+		spec.limits = profile.settings.limits;
 		spec.output = pass_on;
 		r = run(options, staged, &spec, log, &error);
 	}
 	for (size_t i = 0; i < count; i++)
 		free(staged[i]);
-	seccomp_program_clear(&program);
 	spec.userns_fd = close_fd(spec.userns_fd);
 	if (r >= 0)
 		return r;

@@ -242,6 +242,7 @@ int source_evaluate(const struct orchestrator *orchestrator, const struct packag
 	view = view ? view : &nothing;
 	request.overrides = overrides.list;
 	request.override_count = overrides.count;
+	request.overrides_directory = orchestrator->places.dkms_config;
 	request.mounts = view->mounts;
 	request.mount_count = view->mount_count;
 	request.environment = view->environment;

@@ -29,7 +29,7 @@ static int load_target(struct loading *loading, const char *release, const char 
 	target->architecture = strdup(architecture);
 	if (!target->release || !target->architecture)
 		return error_set_errno(error, ENOMEM, "kernels");
-	if (loading->row->signs || loading->row->verb == VERB_ADD)
+	if (verb_builds(loading->row) || loading->row->verb == VERB_ADD)
 		ignore_result(kernel_load(places->kernel_root, places->module_tree, release,
 					  architecture, geteuid(), &target->kernel,
 					  &target->failure));

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -30,6 +31,14 @@
 #define LANDLOCK_CONNECT_TCP (UINT64_C(1) << 1) /* ABI 4 */
 #define LANDLOCK_SCOPE_ALL (UINT64_C(3))	/* ABI 6: abstract sockets, signals */
 
+/* A session of its own, so that the pty can be its controlling terminal: Ctrl-C reaches it. */
+static int take_terminal(struct error **error)
+{
+	if (setsid() < 0 || ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
+		return error_set_errno(error, errno, "terminal of the sandbox");
+	return 0;
+}
+
 static int step_descriptors(struct setup *setup, struct error **error)
 {
 	const struct sandbox_spec *spec = setup->spec;
@@ -37,6 +46,8 @@ static int step_descriptors(struct setup *setup, struct error **error)
 	int sources[4] = { spec->input_file_fd, setup->output_fd, setup->output_fd, third };
 	unsigned first_other = third >= 0 ? 4 : 3;
 
+	if (spec->terminal_fd >= 0)
+		sources[0] = sources[1] = sources[2] = spec->terminal_fd;
 	if (sources[0] < 0)
 		sources[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	/* Out of the way first, so that no dup2() hits a source of the next. */
@@ -57,7 +68,7 @@ static int step_descriptors(struct setup *setup, struct error **error)
 	}
 	if (close_range(first_other, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return error_set_errno(error, errno, "close_range");
-	return 0;
+	return spec->terminal_fd >= 0 ? take_terminal(error) : 0;
 }
 
 static int set_limit(__rlimit_resource_t resource, uint64_t value, struct error **error)
@@ -220,8 +231,12 @@ static int step_seccomp(struct setup *setup, struct error **error)
 	/* Also where there is none. Who cannot be told ends: a refused call would wait for ever. */
 	if (r < 0)
 		return r;
-	return message_send(setup->control_fd, SETUP_LISTENER, NULL, 0, &listener,
-			    listener < 0 ? 0 : 1, error);
+	r = message_send(setup->control_fd, SETUP_LISTENER, NULL, 0, &listener,
+			 listener < 0 ? 0 : 1, error);
+	/* The parent says why: behind the limit of memory nothing more is allocated here. */
+	if (r == 0 && listener < 0 && !(setup->spec->optional & SANDBOX_OPTIONAL_DENIED))
+		_exit(127);
+	return r;
 }
 
 const struct setup_step payload_steps[] = {

@@ -362,6 +362,9 @@ int remedy_find_layer(const struct host *host, const char *layer, struct text *t
 	if (string_equal(layer, "landlock"))
 		return text_append_string(text, "a kernel with CONFIG_SECURITY_LANDLOCK and "
 						"'landlock' in its boot option lsm=");
+	if (string_equal(layer, sandbox_optional_name(SANDBOX_OPTIONAL_DENIED)))
+		return text_append_string(text, "run it outside of the sandbox or tracer that "
+						"supervises it");
 	if (!string_equal(layer, "own /proc"))
 		return 0;
 	if (host->unit[0] && host->container == HOST_NO_CONTAINER)
@@ -372,6 +375,14 @@ int remedy_find_layer(const struct host *host, const char *layer, struct text *t
 	return text_append_string(text, unmasked[host->container]);
 }
 
+static int find(const struct host *host, int part, int errnum, bool root, struct text *text)
+{
+	if (part & REMEDY_LAYER)
+		return remedy_find_layer(
+			host, sandbox_optional_name((unsigned)(part & ~REMEDY_LAYER)), text);
+	return remedy_find(host, (enum remedy_part)part, errnum, root, text);
+}
+
 void remedy_explain(struct error **error, int part, bool root)
 {
 	cleanup_close int root_fd = -1;
@@ -380,15 +391,15 @@ void remedy_explain(struct error **error, int part, bool root)
 	struct error *whole = NULL;
 	struct host host;
 
-	if (!error || !*error || part < REMEDY_USER_NAMESPACE || part > REMEDY_STEP)
+	if (!error || !*error || part < REMEDY_USER_NAMESPACE ||
+	    (part > REMEDY_STEP && !(part & REMEDY_LAYER)))
 		return;
 	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	host_look(root_fd, &host);
 	/* Root has given it up, but had it for the slot. */
 	host.admin = host.admin || (root && part != REMEDY_SLOT);
 	said = error_describe(*error);
-	if (!said ||
-	    remedy_find(&host, (enum remedy_part)part, error_number(*error), root, &clause) < 0 ||
+	if (!said || find(&host, part, error_number(*error), root, &clause) < 0 ||
 	    clause.length == 0)
 		return;
 	(void)error_refuse(&whole, error_code(*error), error_number(*error), "%s; %s", said,

@@ -10,6 +10,7 @@
 #include "lib/base/error.h"
 #include "lib/base/text.h"
 #include "sandbox/host.h"
+#include "sandbox/optional.h"
 
 /*
  * What was refused. It travels from the child to its parent as error_code(), so it is apart from
@@ -20,6 +21,7 @@ enum remedy_part {
 	REMEDY_SLOT,		     /* one that root makes for another uid */
 	REMEDY_NAMESPACES,	     /* all the others */
 	REMEDY_STEP,		     /* what is done inside of them: mounts, /proc/sys, a filter */
+	REMEDY_LAYER = 1 << 10, /* and a bit of enum sandbox_optional: a layer that is absent */
 };
 
 /* Appends a clause; nothing where the host has no known reason to refuse it. */

@@ -19,6 +19,7 @@
 
 #include "lib/base/files.h"
 #include "sandbox/disk.h"
+#include "sandbox/limits.h"
 #include "sandbox/remedy.h"
 #include "sandbox/setup.h"
 
@@ -46,47 +47,14 @@ struct run {
 	uint64_t start;
 	uint64_t last_output;
 	bool ready;
-	bool killed; /* by us: result->end says why */
+	bool killed;	  /* by us: result->end says why */
+	int temporary_fd; /* /tmp of the sandbox; -1: not yet */
 	bool scratch_full;
+	uint32_t reached; /* bits 1 << enum limit */
 	bool exit_known;
 	struct denied *denied; /* answers refused calls; NULL: there is no listener */
 	struct error *failure; /* what the child reported */
 };
-
-struct sandbox_limits sandbox_limits_default(void)
-{
-	return (struct sandbox_limits){
-		.wall_milliseconds = UINT64_C(3600) * 1000,
-		.silence_milliseconds = UINT64_C(900) * 1000,
-		.cpu_seconds = 3600,
-		.processes = 512,
-		.open_files = 1024,
-		.file_bytes = UINT64_C(1) << 30,
-		.memory_bytes = UINT64_C(4) << 30,
-		.scratch_bytes = UINT64_C(1) << 30,
-		.scratch_inodes = 200000,
-		.log_bytes = UINT64_C(64) << 20,
-	};
-}
-
-static struct sandbox_limits complete_limits(const struct sandbox_limits *given)
-{
-	struct sandbox_limits limits = sandbox_limits_default();
-
-#define TAKE_LIMIT(field) limits.field = given->field ? given->field : limits.field
-	TAKE_LIMIT(wall_milliseconds);
-	TAKE_LIMIT(silence_milliseconds);
-	TAKE_LIMIT(cpu_seconds);
-	TAKE_LIMIT(processes);
-	TAKE_LIMIT(open_files);
-	TAKE_LIMIT(file_bytes);
-	TAKE_LIMIT(memory_bytes);
-	TAKE_LIMIT(scratch_bytes);
-	TAKE_LIMIT(scratch_inodes);
-	TAKE_LIMIT(log_bytes);
-#undef TAKE_LIMIT
-	return limits;
-}
 
 static uint64_t now_milliseconds(void)
 {
@@ -118,25 +86,39 @@ static void printf_like(2, 3) hit_limit(struct run *run, const char *format, ...
 	kill_all(run);
 }
 
+static void hit(struct run *run, enum limit limit)
+{
+	char text[SANDBOX_LIMIT_TEXT];
+
+	limits_describe(&run->setup.limits, limit, text, sizeof(text));
+	hit_limit(run, "%s", text);
+}
+
+static void check_tmpfs(struct run *run, int fd)
+{
+	struct statfs status;
+
+	/* tmpfs hands out whole folios: near the end is the end. */
+	if (fstatfs(fd, &status) == 0 &&
+	    (status.f_bfree * 256 < status.f_blocks || status.f_ffree == 0))
+		run->scratch_full = true;
+}
+
 static void check_scratch(struct run *run)
 {
 	for (size_t i = 0; i < run->spec->tree_count; i++) {
-		struct statfs status;
-		char limit[64];
+		char limit[SANDBOX_LIMIT_TEXT];
+		int fd = run->result->tree_fds[i];
 
-		if (run->result->tree_fds[i] < 0)
-			continue;
-		if (run->spec->trees[i].place) {
-			if (disk_is_full(run->result->tree_fds[i], limit, sizeof(limit)))
+		if (fd >= 0 && run->spec->trees[i].place) {
+			if (disk_is_full(fd, limit, sizeof(limit)))
 				hit_limit(run, "%s", limit);
-			continue;
+		} else if (fd >= 0 && run->spec->trees[i].writable) {
+			check_tmpfs(run, fd);
 		}
-		if (!run->spec->trees[i].writable || fstatfs(run->result->tree_fds[i], &status) < 0)
-			continue;
-		/* tmpfs hands out whole folios: near the end is the end. */
-		if (status.f_bfree * 256 < status.f_blocks || status.f_ffree == 0)
-			run->scratch_full = true;
 	}
+	if (run->temporary_fd >= 0)
+		check_tmpfs(run, run->temporary_fd);
 }
 
 /* Reads what is there. Returns false at the end of the stream. */
@@ -151,8 +133,7 @@ static bool read_output(struct run *run)
 		return false;
 	run->last_output = now_milliseconds();
 	if (run->result->output_bytes + (size_t)length > run->setup.limits.log_bytes) {
-		hit_limit(run, "output (%llu MiB)",
-			  (unsigned long long)(run->setup.limits.log_bytes >> 20));
+		hit(run, LIMIT_OUTPUT);
 		return false;
 	}
 	run->result->output_bytes += (size_t)length;
@@ -206,6 +187,8 @@ static void take_trees(struct run *run, struct message *message)
 	memcpy(&first, message->payload, sizeof(first));
 	for (size_t i = 0; i < message->fd_count && first + i < SANDBOX_TREES; i++)
 		run->result->tree_fds[first + i] = TAKE_FD(message->fds[i]);
+	if (first == SANDBOX_TREES && message->fd_count == 1 && run->temporary_fd < 0)
+		run->temporary_fd = TAKE_FD(message->fds[0]);
 }
 
 static void take_limit(struct run *run, const struct message *message)
@@ -221,8 +204,15 @@ static void take_limit(struct run *run, const struct message *message)
 
 static void take_listener(struct run *run, struct message *message)
 {
-	if (message->fd_count == 0 || run->denied)
+	if (run->denied || run->failure)
 		return;
+	if (message->fd_count == 0) {
+		if (!(run->spec->optional & SANDBOX_OPTIONAL_DENIED))
+			ignore_result(
+				setup_refuse_absent(sandbox_optional_name(SANDBOX_OPTIONAL_DENIED),
+						    SETUP_NO_LISTENER, &run->failure));
+		return;
+	}
 	if (denied_new(TAKE_FD(message->fds[0]), &run->denied, &run->failure) < 0)
 		run->lifeline_fd = close_fd(run->lifeline_fd);
 }
@@ -235,6 +225,7 @@ static void take_exit(struct run *run, const struct message *message)
 		return;
 	memcpy(&ended, message->payload, sizeof(ended));
 	run->exit_known = true;
+	run->reached = ended.reached;
 	if (run->killed)
 		return;
 	run->result->end = ended.signalled ? SANDBOX_SIGNALLED : SANDBOX_EXITED;
@@ -297,11 +288,9 @@ static void check_clocks(struct run *run)
 
 	check_scratch(run);
 	if (now - run->start >= limits->wall_milliseconds)
-		hit_limit(run, "wall time (%llu s)",
-			  (unsigned long long)limits->wall_milliseconds / 1000);
+		hit(run, LIMIT_WALL);
 	else if (now - run->last_output >= limits->silence_milliseconds)
-		hit_limit(run, "silence (%llu s without output)",
-			  (unsigned long long)limits->silence_milliseconds / 1000);
+		hit(run, LIMIT_SILENCE);
 }
 
 /* Until pid 1 is dead, or (where it never came to be) the child has closed its end. */
@@ -366,11 +355,9 @@ static void drain(struct run *run)
 	}
 }
 
-static void collect_status(struct run *run)
+static void wait_for_all(struct run *run)
 {
-	const struct sandbox_limits *limits = &run->setup.limits;
 	struct sandbox_result *result = run->result;
-	uint64_t cpu;
 	int status;
 
 	if (run->init > 0)
@@ -381,26 +368,42 @@ static void collect_status(struct run *run)
 		result->end = SANDBOX_SIGNALLED;
 		result->status = SIGKILL;
 	}
-	if (result->end == SANDBOX_EXITED && result->status == 0)
-		return;
-	/*
-	 * A tenth of a second more: RLIMIT_CPU's SIGKILL can come while the accounts of user and
-	 * system time, which are kept by other means, are just below the limit.
-	 */
-	cpu = (uint64_t)(result->usage.ru_utime.tv_sec + result->usage.ru_stime.tv_sec);
-	cpu += (uint64_t)(result->usage.ru_utime.tv_usec + result->usage.ru_stime.tv_usec +
-			  100000) /
-	       1000000;
-	if (cpu >= limits->cpu_seconds ||
-	    (result->end == SANDBOX_SIGNALLED && result->status == SIGXCPU))
-		hit_limit(run, "CPU time (%llu s)", (unsigned long long)limits->cpu_seconds);
+}
+
+/*
+ * A tenth of a second more: RLIMIT_CPU's SIGKILL can come while the accounts of user and system
+ * time, which are kept by other means, are just below the limit.
+ */
+static uint64_t cpu_seconds(const struct rusage *usage)
+{
+	uint64_t microseconds =
+		(uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec + 100000);
+
+	return (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) + microseconds / 1000000;
+}
+
+/* The kernel says no to a process, not to us: was it a limit that was in its way? */
+static void judge_failure(struct run *run)
+{
+	const struct sandbox_result *result = run->result;
+	const struct sandbox_limits *limits = &run->setup.limits;
+	const int signal = result->end == SANDBOX_SIGNALLED ? result->status : 0;
+	/* In KiB, of the largest process; an address space is somewhat larger than what is used. */
+	const uint64_t largest = (uint64_t)result->usage.ru_maxrss * 1024;
+
+	check_scratch(run);
+	if (signal == SIGXCPU || cpu_seconds(&result->usage) >= limits->cpu_seconds)
+		hit(run, LIMIT_CPU);
 	else if (run->scratch_full)
-		hit_limit(run, "scratch space (%llu MiB, %llu files)",
-			  (unsigned long long)(limits->scratch_bytes >> 20),
-			  (unsigned long long)limits->scratch_inodes);
-	else if (result->end == SANDBOX_SIGNALLED && result->status == SIGXFSZ)
-		hit_limit(run, "size of one file (%llu MiB)",
-			  (unsigned long long)(limits->file_bytes >> 20));
+		hit(run, LIMIT_SCRATCH);
+	else if (signal == SIGXFSZ)
+		hit(run, LIMIT_FILE);
+	else if (run->reached >> LIMIT_PROCESSES & 1)
+		hit(run, LIMIT_PROCESSES);
+	else if (run->reached >> LIMIT_OPEN_FILES & 1)
+		hit(run, LIMIT_OPEN_FILES);
+	else if (largest >= limits->memory_bytes - limits->memory_bytes / 8)
+		hit(run, LIMIT_MEMORY);
 }
 
 static void add_layer(struct sandbox_result *result, const char *name, const char *reason,
@@ -424,7 +427,7 @@ static void list_layers(struct run *run)
 		  run->spec->network ? "the profile asked for the network" : NULL);
 	add_layer(result, "refused calls are seen",
 		  "who asks for what a build has no business with is named in the record",
-		  run->denied ? NULL : "another program supervises the calls of this one already");
+		  run->denied ? NULL : SETUP_NO_LISTENER);
 	add_layer(result, "exact scratch limit", "the kernel refuses what is too much",
 		  run->setup.disk ? "scratch is on disk, where a watchdog measures it" : NULL);
 	for (size_t i = 0; i < total; i++) {
@@ -521,6 +524,7 @@ static void run_clear(struct run *run)
 {
 	close_child_ends(run);
 	run->lifeline_fd = close_fd(run->lifeline_fd);
+	run->temporary_fd = close_fd(run->temporary_fd);
 	run->fds[WATCH_CANCEL] = -1; /* borrowed */
 	for (size_t i = 0; i < WATCH_COUNT; i++)
 		run->fds[i] = close_fd(run->fds[i]);
@@ -570,11 +574,15 @@ static int start_and_watch(struct run *run, struct error **error)
 	watch(run);
 	stop_helper(run);
 	drain(run);
-	collect_status(run);
+	wait_for_all(run);
+	if (run->result->end != SANDBOX_EXITED || run->result->status != 0)
+		judge_failure(run);
 	if (run->failure && !run->killed) {
 		*error = TAKE_PTR(run->failure);
-		return run->ready ? -ENOEXEC
-				  : error_context(error, "the sandbox could not be made");
+		/* A step's code is a remedy_part; who could not run the program has none. */
+		return run->ready && !error_code(*error)
+			       ? -ENOEXEC
+			       : error_context(error, "the sandbox could not be made");
 	}
 	if (!run->ready && !run->killed)
 		return error_set(error, EIO,
@@ -587,18 +595,20 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *ret_resu
 		struct error **error)
 {
 	struct sandbox_result result = { 0 };
-	struct run run = { .spec = spec, .result = &result, .lifeline_fd = -1 };
+	struct run run = { .spec = spec, .result = &result, .lifeline_fd = -1, .temporary_fd = -1 };
 	struct error *failure = NULL;
 	int r;
 
 	run.setup = (struct setup){ .spec = spec,
-				    .limits = complete_limits(&spec->limits),
+				    .limits = limits_complete(&spec->limits),
 				    .control_fd = -1,
 				    .lifeline_fd = -1,
 				    .output_fd = -1,
 				    .report_fd = -1,
 				    .exec_fd = -1,
-				    .root_fd = -1 };
+				    .root_fd = -1,
+				    .temporary_fd = -1,
+				    .processes_fd = -1 };
 	for (size_t i = 0; i < WATCH_COUNT; i++)
 		run.fds[i] = -1;
 	for (size_t i = 0; i < SANDBOX_TREES; i++)

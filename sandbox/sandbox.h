@@ -16,12 +16,14 @@
 #include "lib/base/error.h"
 #include "lib/base/text.h"
 #include "sandbox/denied.h"
+#include "sandbox/optional.h"
 #include "sandbox/seccomp.h"
 
 /* error_code(): it could not be made; what it is to be filled with does not fit into its tree. */
 #define SANDBOX_EXIT_CODE 30
 #define SANDBOX_FULL_CODE 31
 #define SANDBOX_TREES 6
+#define SANDBOX_LIMIT_TEXT 64
 
 /* A host path shown at a path of the sandbox: nosuid, nodev, recursive, read-only unless writable.
  */
@@ -62,11 +64,16 @@ struct sandbox_symlink {
 struct sandbox_limits {
 	uint64_t wall_milliseconds;
 	uint64_t silence_milliseconds; /* without a byte of output */
-	uint64_t cpu_seconds;	       /* of one process; of all together, checked at the end */
+	uint64_t cpu_seconds;	       /* of all together */
 	uint64_t processes;
 	uint64_t open_files;
 	uint64_t file_bytes;   /* one file */
 	uint64_t memory_bytes; /* address space of one process */
+	/*
+	 * Of all processes, and what lies in scratch that is memory; what scratch_bytes is above
+	 * its default comes on top.
+	 */
+	uint64_t total_memory_bytes;
 	uint64_t scratch_bytes;
 	uint64_t scratch_inodes;
 	uint64_t log_bytes; /* output */
@@ -89,11 +96,15 @@ struct sandbox_spec {
 	bool toolchain_only; /* hide /usr/src and /usr/lib/modules of the host (builds); else as
 				they are */
 	struct sandbox_limits limits;
+	unsigned optional; /* layers that may be absent: bits of enum sandbox_optional */
 	const struct seccomp_program *seccomp; /* borrowed; required */
 	size_t report_maximum; /* > 0: fd 3 of the payload is a pipe of at most this many bytes */
 	int input_file_fd;     /* >= 0: the payload's stdin instead of /dev/null; -1 */
 	int output_file_fd;    /* >= 0: fd 3 of the payload is this file instead; -1 */
-	int cancel_fd;	       /* when it becomes readable the payload is killed; -1 */
+	/* >= 0: the payload's stdin, stdout, stderr and controlling terminal: a pty made for it,
+	 * never a person's own. Its policy must not allow TIOCSTI and its like all the same. */
+	int terminal_fd;
+	int cancel_fd; /* when it becomes readable the payload is killed; -1 */
 	/* Called with the payload's stdout and stderr as they come: hostile bytes. May be NULL. */
 	void (*output)(void *context, const void *bytes, size_t length);
 	void *output_context;
@@ -105,6 +116,7 @@ struct sandbox_spec {
 				.userns_fd = -1,                                                   \
 				.input_file_fd = -1,                                               \
 				.output_file_fd = -1,                                              \
+				.terminal_fd = -1,                                                 \
 				.cancel_fd = -1 })
 
 enum sandbox_end {
@@ -125,8 +137,9 @@ struct sandbox_layer {
 struct sandbox_result {
 	enum sandbox_end end;
 	int status;
-	char limit[64];	     /* which one: "wall time (600 s)"; empty unless SANDBOX_LIMIT */
-	struct rusage usage; /* of the payload and all its children */
+	char limit[SANDBOX_LIMIT_TEXT]; /* which one: "wall time (600 s)"; empty unless
+					   SANDBOX_LIMIT */
+	struct rusage usage;		/* of the payload and all its children */
 	uint64_t wall_milliseconds;
 	uint64_t output_bytes;
 	struct text report;	     /* what came through fd 3 */
@@ -140,7 +153,8 @@ struct sandbox_result {
 struct sandbox_limits sandbox_limits_default(void);
 /*
  * Runs it to its end. 0: the payload ran, whatever became of it; ret_result must then be cleared.
- * Else -errno with the step that failed, its reason and remedy, error_code() SANDBOX_EXIT_CODE.
+ * Else -errno with the step that failed, its reason and remedy, error_code() SANDBOX_EXIT_CODE; or
+ * SANDBOX_FULL_CODE where what a tree is filled with does not fit into it.
  * -ENOEXEC: it was made, but the program could not be run; error_number() says why.
  */
 int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *ret_result,

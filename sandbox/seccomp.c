@@ -7,6 +7,7 @@
 #include "sandbox/seccomp.h"
 
 #include <asm/ioctls.h>
+#include <asm/termbits.h>
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/bpf_common.h>
@@ -50,23 +51,36 @@ static const struct {
 	const char *name;
 	uint32_t value;
 } constants[] = {
-	CONSTANT(O_CREAT),	     CONSTANT(O_TMPFILE_BIT),	 CONSTANT(S_ISUID),
-	CONSTANT(S_ISGID),	     CONSTANT(CLONE_NAMESPACES), CONSTANT(CLONE_NEWUSER),
-	CONSTANT(PR_SET_NAME),	     CONSTANT(PR_GET_NAME),	 CONSTANT(PR_SET_PDEATHSIG),
-	CONSTANT(PR_GET_PDEATHSIG),  CONSTANT(PR_GET_DUMPABLE),	 CONSTANT(PR_GET_NO_NEW_PRIVS),
-	CONSTANT(PR_GET_SECCOMP),    CONSTANT(PR_CAPBSET_READ),	 CONSTANT(PR_SET_VMA),
-	CONSTANT(ADDR_NO_RANDOMIZE), CONSTANT(TCGETS),		 CONSTANT(TIOCGWINSZ),
-	CONSTANT(FIONREAD),	     CONSTANT(FIONBIO),		 CONSTANT(FIOCLEX),
-	CONSTANT(FIONCLEX),	     CONSTANT(AF_UNIX),		 CONSTANT(SOCK_DGRAM),
-	CONSTANT(F_SETLEASE),	     CONSTANT(F_NOTIFY),	 CONSTANT(RLIMIT_CORE),
-	CONSTANT(AF_INET),	     CONSTANT(AF_INET6),	 CONSTANT(AF_NETLINK),
-	CONSTANT(IPPROTO_TCP),	     CONSTANT(IPPROTO_UDP),	 CONSTANT(NETLINK_ROUTE),
-	CONSTANT(SOL_SOCKET),	     CONSTANT(SO_KEEPALIVE),	 CONSTANT(SO_RCVTIMEO),
-	CONSTANT(SO_SNDTIMEO),	     CONSTANT(SO_RCVBUF),	 CONSTANT(SO_SNDBUF),
-	CONSTANT(TCP_NODELAY),	     CONSTANT(TCP_KEEPIDLE),	 CONSTANT(TCP_KEEPINTVL),
-	CONSTANT(TCP_KEEPCNT),	     CONSTANT(SOL_IP),		 CONSTANT(IP_RECVERR),
-	CONSTANT(SOL_IPV6),	     CONSTANT(IPV6_RECVERR),	 CONSTANT(TIOCGPGRP),
-	CONSTANT(FICLONE),
+	CONSTANT(O_CREAT),	    CONSTANT(O_TMPFILE_BIT),
+	CONSTANT(S_ISUID),	    CONSTANT(S_ISGID),
+	CONSTANT(CLONE_NAMESPACES), CONSTANT(CLONE_NEWUSER),
+	CONSTANT(PR_SET_NAME),	    CONSTANT(PR_GET_NAME),
+	CONSTANT(PR_SET_PDEATHSIG), CONSTANT(PR_GET_PDEATHSIG),
+	CONSTANT(PR_GET_DUMPABLE),  CONSTANT(PR_GET_NO_NEW_PRIVS),
+	CONSTANT(PR_GET_SECCOMP),   CONSTANT(PR_CAPBSET_READ),
+	CONSTANT(PR_SET_VMA),	    CONSTANT(ADDR_NO_RANDOMIZE),
+	CONSTANT(TCGETS),	    CONSTANT(TIOCGWINSZ),
+	CONSTANT(FIONREAD),	    CONSTANT(FIONBIO),
+	CONSTANT(FIOCLEX),	    CONSTANT(FIONCLEX),
+	CONSTANT(AF_UNIX),	    CONSTANT(SOCK_DGRAM),
+	CONSTANT(F_SETLEASE),	    CONSTANT(F_NOTIFY),
+	CONSTANT(RLIMIT_CORE),	    CONSTANT(AF_INET),
+	CONSTANT(AF_INET6),	    CONSTANT(AF_NETLINK),
+	CONSTANT(IPPROTO_TCP),	    CONSTANT(IPPROTO_UDP),
+	CONSTANT(NETLINK_ROUTE),    CONSTANT(SOL_SOCKET),
+	CONSTANT(SO_KEEPALIVE),	    CONSTANT(SO_RCVTIMEO),
+	CONSTANT(SO_SNDTIMEO),	    CONSTANT(SO_RCVBUF),
+	CONSTANT(SO_SNDBUF),	    CONSTANT(TCP_NODELAY),
+	CONSTANT(TCP_KEEPIDLE),	    CONSTANT(TCP_KEEPINTVL),
+	CONSTANT(TCP_KEEPCNT),	    CONSTANT(SOL_IP),
+	CONSTANT(IP_RECVERR),	    CONSTANT(SOL_IPV6),
+	CONSTANT(IPV6_RECVERR),	    CONSTANT(TIOCGPGRP),
+	CONSTANT(FICLONE),	    CONSTANT(TCSETS),
+	CONSTANT(TCSETSW),	    CONSTANT(TCSETSF),
+	CONSTANT(TIOCSPGRP),	    CONSTANT(TCSBRK),
+	CONSTANT(TCXONC),	    CONSTANT(TCFLSH),
+	CONSTANT(TCGETS2),	    CONSTANT(TCSETS2),
+	CONSTANT(TCSETSW2),	    CONSTANT(TCSETSF2),
 };
 
 struct reader {
@@ -81,7 +95,10 @@ struct reader {
 static int complain(const struct reader *reader, struct error **error, const char *what,
 		    const char *token)
 {
-	return error_set(error, EINVAL, "%s:%zu: %s '%s'", reader->name, reader->line, what, token);
+	cleanup_free char *shown = sanitised(token);
+
+	return error_set(error, EINVAL, "%s:%zu: %s '%s'", reader->name, reader->line, what,
+			 shown ? shown : "?");
 }
 
 static bool parse_number(const char *token, uint32_t *ret_value)
@@ -190,7 +207,7 @@ static int add_rule(struct reader *reader, const char *name, const struct seccom
 /* What follows is the text of another policy, in which lines count anew. */
 static int begin_extended(struct reader *reader, struct error **error)
 {
-	if (reader->token_count != 2 || reader->extending)
+	if (reader->token_count != 2 || reader->extending || !name_is_safe(reader->tokens[1]))
 		return complain(reader, error, "expected one 'extend FILE' instead of",
 				reader->tokens[reader->token_count - 1]);
 	for (size_t i = 0; i < SECCOMP_SYSCALLS; i++) {

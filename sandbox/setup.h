@@ -16,17 +16,21 @@
 /* Child to parent, over one SOCK_SEQPACKET pair that the payload never holds. */
 enum setup_message {
 	SETUP_PID = MESSAGE_FIRST_REQUEST, /* int32_t: pid 1 as its parent sees it */
-	SETUP_TREES,	/* uint32_t: the first one's index; fds of trees, in order */
+	SETUP_TREES,	/* uint32_t: the first one's index; fds of trees, in order, then /tmp's */
 	SETUP_READY,	/* uint64_t: bit per step that is active; foreign code is next */
 	SETUP_ERROR,	/* struct message_error; its code is an enum remedy_part, or none */
 	SETUP_EXIT,	/* struct setup_exit: how the payload ended */
-	SETUP_LIMIT,	/* text of sandbox_result.limit: a tree on disk is too large */
+	SETUP_LIMIT,	/* text of sandbox_result.limit: what a watchdog saw was too much */
 	SETUP_LISTENER, /* the filter stands: with it a listener for refused calls, or none */
 };
+
+/* Why refused calls are not seen, where they are not. */
+#define SETUP_NO_LISTENER "another program supervises the calls of this one already"
 
 struct setup_exit {
 	int32_t signalled; /* 0: exited */
 	int32_t status;	   /* exit status or signal */
+	uint32_t reached;  /* bits 1 << enum limit: limits that may have been in its way */
 };
 
 struct setup {
@@ -41,14 +45,16 @@ struct setup {
 	int exec_fd;   /* the spec's, through a read-only mount */
 	int root_fd;   /* the new root, until pivot_root */
 	int tree_fds[SANDBOX_TREES];
-	uint64_t active; /* bit per step */
+	int temporary_fd; /* /tmp */
+	int processes_fd; /* a /proc that hides nothing from the init; -1: there is none */
+	uint64_t active;  /* bit per step */
 };
 
 /* A step of the set-up, in the one order in which they happen. */
 struct setup_step {
 	const char *name;
 	const char *reason; /* NULL: bookkeeping, no wall */
-	/* 0: done; 1: absent (only where absent_because says why that may be); else -errno. */
+	/* 0: done; 1: absent, which spec->optional may allow; else -errno. */
 	int (*run)(struct setup *setup, struct error **error);
 	const char *absent_because;
 };
@@ -71,6 +77,8 @@ _Noreturn void payload_start(struct setup *setup);
 int setup_join_slot(int userns_fd, struct error **error) must_check;
 /* Closes all descriptors but these (-1 among them counts as none). */
 int setup_close_others(const int *kept, size_t count, struct error **error) must_check;
+/* The error of a layer that is absent and may not be; its remedy is put behind it by the parent. */
+int setup_refuse_absent(const char *layer, const char *reason, struct error **error);
 /* Sends SETUP_ERROR and ends the process. */
 _Noreturn void setup_fail(struct setup *setup, struct error *error);
 

@@ -24,11 +24,22 @@
 #include "sandbox/disk.h"
 #include "sandbox/remedy.h"
 #include "sandbox/setup.h"
+#include "sandbox/watchdog.h"
 
 _Noreturn void setup_fail(struct setup *setup, struct error *error)
 {
 	ignore_result(message_reply_error(setup->control_fd, error));
 	_exit(127);
+}
+
+int setup_refuse_absent(const char *layer, const char *reason, struct error **error)
+{
+	unsigned bit = sandbox_optional_find(layer);
+
+	if (!bit)
+		return error_set(error, ENOSYS, "%s: the kernel cannot do it", layer);
+	return error_refuse(error, REMEDY_LAYER + (int)bit, ENOSYS,
+			    "%s: %s, and the profile does not name it optional", layer, reason);
 }
 
 int setup_run(const struct setup_step *steps, size_t count, unsigned first_bit, struct setup *setup,
@@ -45,9 +56,8 @@ int setup_run(const struct setup_step *steps, size_t count, unsigned first_bit, 
 		}
 		if (r == 0)
 			setup->active |= UINT64_C(1) << (first_bit + i);
-		else if (!steps[i].absent_because)
-			return error_set(error, ENOSYS, "%s: the kernel cannot do it",
-					 steps[i].name);
+		else if (!(setup->spec->optional & sandbox_optional_find(steps[i].name)))
+			return setup_refuse_absent(steps[i].name, steps[i].absent_because, error);
 	}
 	return 0;
 }
@@ -124,18 +134,27 @@ int setup_close_others(const int *kept, size_t count, struct error **error)
 /* Everything inherited goes, but for the few descriptors that the payload or its report need. */
 static int step_close_descriptors(struct setup *setup, struct error **error)
 {
-	const int kept[] = {
-		setup->control_fd,	    setup->lifeline_fd, setup->output_fd,
-		setup->report_fd,	    setup->exec_fd,	setup->spec->input_file_fd,
-		setup->spec->output_file_fd
+	int kept[SANDBOX_TREES + 10] = {
+		setup->control_fd,
+		setup->lifeline_fd,
+		setup->output_fd,
+		setup->report_fd,
+		setup->exec_fd,
+		setup->spec->input_file_fd,
+		setup->spec->output_file_fd,
+		setup->spec->terminal_fd,
+		/* These, and the trees, for the watchdog alone: exec closes them. */
+		setup->temporary_fd,
+		setup->processes_fd,
 	};
 
+	memcpy(kept + ARRAY_SIZE(kept) - SANDBOX_TREES, setup->tree_fds, sizeof(setup->tree_fds));
 	return setup_close_others(kept, ARRAY_SIZE(kept), error);
 }
 
 static int step_send_trees(struct setup *setup, struct error **error)
 {
-	const uint32_t total = (uint32_t)setup->spec->tree_count;
+	const uint32_t total = (uint32_t)setup->spec->tree_count, temporary = SANDBOX_TREES;
 	int r = 0;
 
 	for (uint32_t i = 0; r == 0 && i < total; i += MESSAGE_FDS) {
@@ -144,8 +163,9 @@ static int step_send_trees(struct setup *setup, struct error **error)
 		r = message_send(setup->control_fd, SETUP_TREES, &i, sizeof(i), setup->tree_fds + i,
 				 count, error);
 	}
-	for (size_t i = 0; i < SANDBOX_TREES; i++)
-		setup->tree_fds[i] = close_fd(setup->tree_fds[i]);
+	if (r == 0)
+		r = message_send(setup->control_fd, SETUP_TREES, &temporary, sizeof(temporary),
+				 &setup->temporary_fd, 1, error);
 	return r;
 }
 
@@ -200,6 +220,10 @@ const struct setup_step setup_steps[] = {
 	  "something is mounted over parts of the host's /proc, so the kernel refuses a fresh "
 	  "one" },
 	{ "private /tmp", "shared with nobody, limited in size", view_mount_tmp, NULL },
+	{ "limits of all processes",
+	  "a watchdog adds up their memory, approximately, and their CPU time", watchdog_prepare,
+	  "without a /proc of its own nobody can; those of each process hold, and the CPU time is "
+	  "added up at the end" },
 	{ "named mounts", "headers and what the caller named, nosuid, nodev", view_show_mounts,
 	  NULL },
 	{ "private scratch", "a copy of the source, limited in size", view_fill_trees, NULL },
@@ -218,11 +242,13 @@ const struct setup_step setup_steps[] = {
 };
 const size_t setup_step_count = ARRAY_SIZE(setup_steps);
 
-static void report_exit(const struct setup *setup, int status)
+static void report_exit(const struct setup *setup, struct watchdog *watchdog, int status)
 {
 	struct setup_exit exit_message = { .signalled = WIFSIGNALED(status) };
 
 	exit_message.status = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+	if (status != 0)
+		exit_message.reached = watchdog_reached(watchdog);
 	ignore_result(message_send(setup->control_fd, SETUP_EXIT, &exit_message,
 				   sizeof(exit_message), NULL, 0, NULL));
 }
@@ -232,6 +258,7 @@ static _Noreturn void be_init(const struct setup *setup, pid_t payload, int sign
 {
 	struct pollfd polls[] = { { .fd = setup->lifeline_fd, .events = POLLIN },
 				  { .fd = signal_fd, .events = POLLIN } };
+	struct watchdog *watchdog = watchdog_new(setup);
 
 	for (;;) {
 		struct signalfd_siginfo info;
@@ -240,11 +267,11 @@ static _Noreturn void be_init(const struct setup *setup, pid_t payload, int sign
 
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 			if (pid == payload) {
-				report_exit(setup, status);
+				report_exit(setup, watchdog, status);
 				_exit(0);
 			}
 		}
-		if (poll(polls, ARRAY_SIZE(polls), -1) < 0 && errno != EINTR)
+		if (poll(polls, ARRAY_SIZE(polls), watchdog_look(watchdog)) < 0 && errno != EINTR)
 			_exit(125);
 		if (polls[0].revents)
 			_exit(124);

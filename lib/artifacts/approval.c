@@ -66,7 +66,7 @@ int approval_refuse(struct error **error, int errnum, const char *module, const 
 		    const char *reason)
 {
 	return error_refuse(error, EXIT_APPROVAL, errnum,
-			    "%s %s: %s; review the source, then: kmodbox add --force -m %s -v %s",
+			    "%s/%s: %s; review the source, then: kmodbox add --force -m %s -v %s",
 			    module, version, reason, module, version);
 }
 

@@ -67,13 +67,15 @@ static int refuse(int scratch_fd, const char *path, int result, struct error *ca
 				"%s cannot be read; the build must leave it readable for others "
 				"(chmod a+r)",
 				name);
+	else if (error && result == -EFBIG)
+		*error = TAKE_PTR(owned_cause); /* what it is and how large it may be */
 	else if (error) {
 		*error = TAKE_PTR(owned_cause);
 		(void)error_context(
 			error, "the build must leave each module as a regular file of its own");
 	}
 	if (error)
-		error_set_code(*error, EXIT_NO_MODULE);
+		error_set_code(*error, result == -EFBIG ? EXIT_LIMIT : EXIT_NO_MODULE);
 	return result == -ENOTDIR ? -ENOENT : result;
 }
 

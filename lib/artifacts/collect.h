@@ -19,7 +19,8 @@ struct artifact {
 
 /*
  * -ENOENT with error_code() 7 when it is missing; else -errno with error_code() 7 and a message
- * that says what is there instead: "demo.ko is a symbolic link, not a regular file".
+ * that says what is there instead: "demo.ko is a symbolic link, not a regular file". -EFBIG with
+ * error_code() 31 when it is larger than maximum.
  */
 int collect_file(int scratch_fd, const char *path, uint64_t maximum, struct artifact *ret_artifact,
 		 struct error **error) must_check;

@@ -81,6 +81,7 @@ static int run_unpacker(const struct sandbox_spec *base, int unpack_fd, const ch
 	spec.directory = scratch.path;
 	spec.userns_fd = base->userns_fd;
 	spec.seccomp = base->seccomp;
+	spec.optional = base->optional;
 	spec.cancel_fd = base->cancel_fd;
 	spec.trees = &scratch;
 	spec.tree_count = 1;

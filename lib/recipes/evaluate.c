@@ -14,7 +14,7 @@
 #include "lib/recipes/snapshot.h"
 
 #define CONF_MAXIMUM 1048576u
-#define OVERRIDES "/etc/dkms"
+#define OVERRIDES RECIPE_OVERRIDES_SHOWN
 
 /* A list that ends with NULL, as execve(2) wants it. */
 struct strings {
@@ -318,19 +318,41 @@ static int set_arguments(struct evaluation *evaluation, const char *release)
  * bash goes on behind a syntax error with what it had read until there: half a file. It says so in
  * these words (LC_ALL=C), of which the second stands for a quote that is not closed.
  */
-static bool has_syntax_error(const struct evaluation *evaluation, const struct text *output)
+static bool is_syntax_error(const char *line, size_t length)
+{
+	static const char *const words[] = { ": syntax error",
+					     ": unexpected EOF while looking for" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (memmem(line, length, words[i], strlen(words[i])))
+			return true;
+	}
+	return false;
+}
+
+/* The first line that is one: behind it bash repeats the words that it stumbled over. NULL: none.
+ */
+static char *find_syntax_error(const struct evaluation *evaluation, const struct text *output)
 {
 	for (const char *line = output->data; line && *line;) {
 		const char *end = strchrnul(line, '\n');
+		const bool override = string_starts_with(line, OVERRIDES "/");
 
-		if ((string_starts_with(line, evaluation->conf_path) ||
-		     string_starts_with(line, OVERRIDES "/")) &&
-		    (memmem(line, (size_t)(end - line), ": syntax error", 14) ||
-		     memmem(line, (size_t)(end - line), ": unexpected EOF while looking for", 34)))
-			return true;
+		if ((override || string_starts_with(line, evaluation->conf_path)) &&
+		    is_syntax_error(line, (size_t)(end - line))) {
+			/* An override by its name on the host. */
+			const char *from = override ? line + strlen(OVERRIDES) : line;
+			const char *place = recipe_overrides_directory(evaluation->request);
+			cleanup_text struct text text = { 0 };
+
+			if (text_append_string(&text, override ? place : "") < 0 ||
+			    text_append_sanitised(&text, from, (size_t)(end - from), false) < 0)
+				return strdup("syntax error");
+			return text_take(&text);
+		}
 		line = *end ? end + 1 : NULL;
 	}
-	return false;
+	return NULL;
 }
 
 /*
@@ -357,6 +379,7 @@ static int check_end(const struct evaluation *evaluation, const struct sandbox_r
 	const struct recipe_request *request = evaluation->request;
 	cleanup_free char *how = sandbox_result_describe(result);
 	cleanup_free char *line = output_last_line(output);
+	cleanup_free char *syntax = find_syntax_error(evaluation, output);
 	const char *said = line ? line : "nothing";
 
 	if (!how)
@@ -368,9 +391,9 @@ static int check_end(const struct evaluation *evaluation, const struct sandbox_r
 				     "its evaluation %s; it should set variables and no more: work "
 				     "belongs into PRE_BUILD or MAKE",
 				     how);
-	if (has_syntax_error(evaluation, output))
+	if (syntax)
 		return recipe_refuse(request, error, EINVAL, EXIT_BAD_CONF,
-				     "it is not valid shell; bash said: %s", said);
+				     "it is not valid shell; bash said: %s", syntax);
 	if (result->end != SANDBOX_EXITED || result->status != 0 ||
 	    !recipe_report_is_whole(result->report.data, result->report.length))
 		return recipe_refuse(
@@ -394,6 +417,7 @@ static int run(struct evaluation *evaluation, struct text *ret_report, struct er
 
 	spec.userns_fd = request->base->userns_fd;
 	spec.seccomp = request->base->seccomp;
+	spec.optional = request->base->optional;
 	spec.cancel_fd = request->base->cancel_fd;
 	if (set_environment(evaluation, release) < 0 || set_view(evaluation, &spec, release) < 0 ||
 	    set_arguments(evaluation, release) < 0)

@@ -102,7 +102,7 @@ static int check(const struct restriction *restriction, const struct kernel *ker
 
 static int skip(const struct recipe *recipe, const char *no, struct error **error)
 {
-	int r = error_set(error, ENOTSUP, "%s %s is not for this kernel: %s", recipe->package_name,
+	int r = error_set(error, ENOTSUP, "%s/%s is not for this kernel: %s", recipe->package_name,
 			  recipe->package_version, no);
 
 	if (error)
@@ -127,7 +127,7 @@ int recipe_check_exclusive(const struct recipe *recipe, const struct kernel *ker
 
 	if (strcmp(recipe->release, kernel->release) != 0)
 		return error_set(error, EINVAL,
-				 "dkms.conf of %s %s was not evaluated for kernel %s",
+				 "dkms.conf of %s/%s was not evaluated for kernel %s",
 				 recipe->package_name, recipe->package_version, kernel->release);
 	if (check(&all, kernel, &no) < 0)
 		return error_set(error, ENOMEM, "out of memory");

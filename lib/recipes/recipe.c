@@ -52,16 +52,24 @@ int recipe_refuse(const struct recipe_request *request, struct error **error, in
 		  const char *format, ...)
 {
 	cleanup_free char *text = NULL;
+	cleanup_text struct text overrides = { 0 };
 	va_list arguments;
-	int r;
+	int r = 0;
+
+	/* Whose word it was nobody can tell: bash reads one file behind the other. */
+	for (size_t i = 0; r == 0 && i < request->override_count; i++)
+		r = text_append_format(&overrides, "%s%s/%s", i > 0 ? ", " : ", changed by ",
+				       recipe_overrides_directory(request),
+				       request->overrides[i].name);
 
 	va_start(arguments, format);
 	if (vasprintf(&text, format, arguments) < 0)
 		text = NULL;
 	va_end(arguments);
 	if (request->module && request->version)
-		r = error_set(error, errnum, "dkms.conf of %s %s: %s", request->module,
-			      request->version, text ? text : "out of memory");
+		r = error_set(error, errnum, "dkms.conf of %s/%s%s: %s", request->module,
+			      request->version, overrides.length > 0 ? overrides.data : "",
+			      text ? text : "out of memory");
 	else
 		r = error_set(error, errnum, "dkms.conf: %s", text ? text : "out of memory");
 	if (error)

@@ -105,7 +105,8 @@ struct recipe_request {
 	/* Those of these that exist, in DKMS's order: M, M-V, M-V-K, M-V-K-A, M--K, M--K-A. */
 	const struct recipe_override *overrides;
 	size_t override_count;
-	const char *const *directives; /* --directive NAME=VALUE, behind all else */
+	const char *overrides_directory; /* where they are, for messages; NULL: /etc/dkms */
+	const char *const *directives;	 /* --directive NAME=VALUE, behind all else */
 	size_t directive_count;
 	const char *const *environment; /* NAME=VALUE of root's settings, beside DKMS's variables */
 	size_t environment_count;

@@ -119,6 +119,12 @@ int recipe_refuse(const struct recipe_request *request, struct error **error, in
 		  const char *format, ...) printf_like(5, 6);
 /* At most 100 bytes of a foreign value, for a message; NULL if memory is out. */
 char *recipe_shown(const char *value) must_check;
+#define RECIPE_OVERRIDES_SHOWN "/etc/dkms" /* where the sandbox has the override files */
+/* Where the host has them. */
+static inline const char *recipe_overrides_directory(const struct recipe_request *request)
+{
+	return request->overrides_directory ? request->overrides_directory : RECIPE_OVERRIDES_SHOWN;
+}
 int recipe_out_of_memory(const struct recipe_request *request, struct error **error);
 
 #endif

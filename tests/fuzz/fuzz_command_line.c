@@ -53,6 +53,7 @@ static void check(const struct options *options)
 	check_name(options->module);
 	check_name(options->version);
 	check_name(options->template_kernel);
+	check_name(options->profile);
 	check_names(options->kernels, options->kernel_count);
 	check_names(options->architectures, options->architecture_count);
 	promise(options->architecture_count <= 1 ||
@@ -75,6 +76,9 @@ static void check(const struct options *options)
 	for (size_t i = 0; i < options->directive_count; i++)
 		promise(strchr(options->directives[i], '=') > options->directives[i]);
 	promise(options->verb != VERB_SANDBOX || (options->command && options->command[0]));
+	promise(options->verb != VERB_PROFILE || options->action == PROFILE_LIST ||
+		(options->action == PROFILE_SHOW && options->profile) ||
+		(options->action == PROFILE_CHECK && options->checked));
 	promise(options->verb != VERB_BUILD || options->source || options->archive ||
 		(options->module && options->version));
 }

@@ -433,7 +433,11 @@ outputs() {
 		cp good.ko demo.ko
 		for ((i = 0; i < 30; i++)); do mkdir "$(printf %0200d 0)" && cd "$(printf %0200d 0)"; done
 	END
-	tree 13 "module: larger than any" refused 7 demo.ko 'too large' -- '[ "$(stat -c %s demo.ko)" -gt 300000000 ]' <<<'truncate -s 300M demo.ko'
+	tree 13 "module: larger than any" refused 31 demo.ko 'size of one module (256 MiB)' -- '[ "$(stat -c %s demo.ko)" -gt 300000000 ]' <<<'truncate -s 300M demo.ko'
+	conf_lines=$(for name in b c d e; do say "BUILT_MODULE_NAME+=($name) DEST_MODULE_LOCATION+=(/updates)"; done)
+	tree 13 "modules: too large together" refused 31 e.ko 'size of all modules (1024 MiB)' -- '[ "$(stat -c %s e.ko)" -eq 262144000 ]' \
+		<<<'truncate -s 250M demo.ko b.ko c.ko d.ko e.ko'
+	conf_lines=
 	tree 13 "module: a sparse terabyte" refused '10|31' -- '[ "$(stat -c %s demo.ko)" -eq $((1 << 40)) ]' \
 		<<<'exec truncate -s 1T demo.ko'
 	settings_lines=$'[scratch]\nsize = 64M'
@@ -441,7 +445,7 @@ outputs() {
 		exec perl -e 'for (1 .. 300000) { open my $file, ">", "f$_" or die "no more files: $!\n" } exit 1'
 	END
 	tree 41 "scratch: filled" refused 31 scratch -- '[ "$(stat -c %s one)" -eq 104857600 ]' <<<'head -c 100M /dev/zero >one || exit 1'
-	tree 40,41 "scratch: /tmp filled" refused '10|31' 'No space left' -- - <<<'head -c 100M /dev/zero >/tmp/one || exit 1'
+	tree 40,41 "scratch: /tmp filled" refused 31 scratch -- - <<<'head -c 100M /dev/zero >/tmp/one || exit 1'
 	settings_lines=
 	tree 14 "outputs: directories nested 10,000 deep" builds -- '[ -d deep/deep/deep ]' <<-'END'
 		cp good.ko demo.ko
@@ -506,7 +510,13 @@ resources() {
 	limited 44 "a process that stops itself" silence --limit silence=400 -- 'kill -STOP $$'
 	limited 42 "output" output --limit log=100000 -- 'head -c 200000 /dev/zero'
 	limited 41 "one file's size" 'size of one file' --limit file=100000 -- 'exec head -c 200000 /dev/zero >/tmp/one'
-	skip "40: the memory of many processes together: only each one's is limited"
+	limited 39 "a fork bomb" 'CPU time' --limit cpu=2 -- 'exec perl -e "fork while 1"'
+	limited 40 "the memory of many processes together" 'memory of all processes' --limit total_memory=209715200 -- \
+		'for i in 1 2 3; do perl -e "\$x = q(x); \$x x= 104857600; sleep 1" & done; wait'
+	limited 40 "the same of programs that cannot be looked into" 'memory of all processes' --limit total_memory=209715200 -- \
+		'cp /usr/bin/perl /tmp/p; chmod 0111 /tmp/p
+		for i in 1 2 3; do /tmp/p -e "\$x = q(x); \$x x= 104857600; sleep 1" & done; wait'
+	limited 40 "what lies in /tmp" 'memory of all processes' --limit total_memory=104857600 -- 'head -c 150M /dev/zero >/tmp/x; sleep 1'
 	if [ -z "${KMODBOX_LIMITS:-}" ]; then
 		skip "a build that is silent for ever: its limit is 15 minutes (KMODBOX_LIMITS=1)"
 	else

@@ -37,8 +37,10 @@ good_module() {
 	else
 		fail "a good module: in place, the displaced original kept"
 	fi
+	holds "a good module: what was kept is told" grep -q 'the module that was there kept aside' "$work/out"
 	try uninstall "${demo[@]}" "${kernel[@]}"
 	done_well "a good module: uninstalled"
+	holds "a good module: what came back is told" grep -q 'the module that was there before is back' "$work/out"
 	if cmp -s "$original" "$work/original.ko" && [ ! -e "$kept" ] &&
 		[ ! -e "$world/modules/$release/updates/dkms/demo.ko" ]; then
 		pass "a good module: gone, the original back byte for byte"
@@ -248,6 +250,9 @@ bad_kernels() {
 	new_build <<<'cp good.ko demo.ko'
 	try build "${demo[@]}" -k 9.9.9-none --kernel-root "$kernels/6.1"
 	refused "no headers" 21 9.9.9-none headers linux-headers-9.9.9-none --kernel-root
+	try build "${demo[@]}" -k "$release/i386" --kernel-root "$kernels/6.1"
+	refused "an architecture whose modules cannot be checked" 12 i386 "$release" x86_64
+	holds "an architecture whose modules cannot be checked: nothing is compiled" test ! -s "$work/out"
 
 	config=$(find "$kernels/6.1/usr/src" -maxdepth 2 -name .config | sed -n 1p)
 	headers=$root/usr/src/${config#"$kernels/6.1/usr/src/"}
@@ -267,7 +272,10 @@ bad_kernels() {
 	must build "${demo[@]}" "${kernel[@]}"
 	rm -rf "$world/modules/$release"
 	try install "${demo[@]}" "${kernel[@]}"
-	refused "install for a kernel that is not there" 6 "$release" "$world/modules"
+	refused "install for a kernel that is not there" 6 "$release" "$world/modules" --installtree
+	# What follows "--" is the command's.
+	try sandbox --ro "$work/nothere" -- /bin/true
+	refused "sandbox: a path that is not there" 1 "kmodbox: --ro $work/nothere: No such file"
 }
 
 # --- Builds ----------------------------------------------------------------------------------------
@@ -299,7 +307,7 @@ failing_builds() {
 	else
 		fail "build: a flood of output: make.log has $(stat -c %s "$failed_log") bytes"
 	fi
-	build "build: a loop of children" 10 'fork refused' <<-'END'
+	build "build: a loop of children" 31 'processes (512)' <<-'END'
 		exec perl -e 'for (1 .. 2000) { my $child = fork; if (!defined $child) { print "fork refused\n"; exit 1 }
 			if (!$child) { sleep 300; exit } } print "2000 children\n"; exit 1'
 	END
@@ -341,7 +349,7 @@ bad_modules() {
 	build "module: a hard link" 7 demo.ko 'hard link' <<<'ln good.ko demo.ko'
 	build "module: a directory" 7 demo.ko directory <<<'mkdir demo.ko'
 	build "module: cannot be read" 7 demo.ko 'cannot be read' <<<'cp good.ko demo.ko; chmod 0 demo.ko'
-	build "module: too large" 7 demo.ko 'too large' <<<'truncate -s 300M demo.ko'
+	build "module: too large" 31 demo.ko 'too large' <<<'truncate -s 300M demo.ko'
 	build "module: a sparse terabyte" 10 'File size' <<<'trap "" XFSZ; truncate -s 1T demo.ko 2>&1 | sed "s/File too large/File size/"; exit 1'
 	build "module: a sparse terabyte, the limit's signal" 10 <<<'exec truncate -s 1T demo.ko'
 	conf_lines='BUILT_MODULE_LOCATION[0]=sub'
@@ -455,7 +463,8 @@ bad_disks() {
 		mount -o remount,bind,ro "$world/dkms"
 		audited=$(stat -c %s "$world/state/audit.log")
 		try build "${demo[@]}" "${kernel[@]}"
-		refused "read-only file system below --dkmstree" 35 'Read-only file system'
+		refused "read-only file system below --dkmstree" 35 'Read-only file system' "$world/dkms"
+		holds "read-only file system below --dkmstree: before anything is built" test ! -s "$work/out"
 		umount "$world/dkms"
 	else
 		skip "disk full below --dkmstree and --installtree, read-only file system: only root can mount them"
@@ -465,7 +474,12 @@ bad_disks() {
 	audited=$(stat -c %s "$world/state/audit.log")
 	try build "${demo[@]}" "${kernel[@]}"
 	chmod 0755 "$world/dkms/demo/0.1" "$world/dkms/demo" "$world/dkms" "$world/dkms/.kmodbox"
-	refused "a --dkmstree without write permission" 35 'Permission denied'
+	# Of root only the installer has not every right.
+	if [ $can_become = yes ]; then
+		refused "a --dkmstree without write permission" 35 'Permission denied'
+	else
+		refused "a --dkmstree without write permission" 1 "$world/dkms" 'you may not write'
+	fi
 }
 
 prepare

@@ -26,17 +26,20 @@ setting() {
 	shift 2
 	with_file $ini
 	build_it
-	refused "modules.d: $name" 1 "$settings/demo.conf" "line $line" "$@"
+	refused "modules.d: $name" 1 "$settings/demo.conf:$line: " "$@"
 }
 module_settings() {
 	with_file $ini <<-'END'
 		; all there is
 		[build]
-		profile = build
+		profile = strict
 		source = writable
 		environment = ONE=1
 		environment = TWO=a b
 		extra_outputs = build.sh
+		[limits]
+		wall = 30min
+		processes = 256
 		[scratch]
 		size = 64M
 		place = memory
@@ -46,14 +49,15 @@ module_settings() {
 	with_file $ini </dev/null
 	build_it
 	done_well "modules.d: an empty one"
-	setting "no section" 1 'no section' <<<'profile = build'
-	setting "another section" 2 '[evil]' <<<$'[evil]\nprofile = build'
+	setting "no section" 1 'no section' <<<'profile = strict'
+	setting "another section" 2 '[evil]' <<<$'[evil]\nprofile = strict'
 	setting "another key" 2 "'evil'" <<<$'[build]\nevil = yes'
-	setting "neither section nor key" 3 'neither' <<<$'[build]\nprofile = build\nwhat is this'
+	setting "neither section nor key" 3 'neither' <<<$'[build]\nprofile = strict\nwhat is this'
 	setting "a section that does not end" 1 <<<'[build'
 	setting "another profile" 2 "'root'" <<<$'[build]\nprofile = root'
+	setting "a profile that leads out" 2 "'../strict'" <<<$'[build]\nprofile = ../strict'
 	setting "an empty profile" 2 profile <<<$'[build]\nprofile ='
-	setting "a key twice" 3 profile 'second time' <<<$'[build]\nprofile = build\nprofile = network'
+	setting "a key twice" 3 profile 'second time' <<<$'[build]\nprofile = strict\nprofile = network'
 	setting "another source" 2 "'maybe'" <<<$'[build]\nsource = maybe'
 	setting "depends on itself" 2 demo itself <<<$'[build]\ndepends = demo'
 	setting "depends that is an option" 2 "'-rf'" <<<$'[build]\ndepends = -rf'
@@ -75,10 +79,17 @@ module_settings() {
 	setting "size: negative" 2 "'-1G'" <<<$'[scratch]\nsize = -1G'
 	setting "size: beyond 64 bits" 2 '99999999999999999999G' <<<$'[scratch]\nsize = 99999999999999999999G'
 	setting "size: a unit that is none" 2 "'8T'" <<<$'[scratch]\nsize = 8T'
+	setting "size: and the limit of scratch" 4 'second time' <<<$'[scratch]\nsize = 1G\n[limits]\nscratch = 1G'
+	setting "limits: none of that name" 2 "'ram'" <<<$'[limits]\nram = 4G'
+	setting "limits: no unit" 2 "'5'" 'h, min or s' <<<$'[limits]\nwall = 5'
+	setting "limits: nothing" 2 "'0s'" <<<$'[limits]\nsilence = 0s'
+	setting "limits: negative" 2 "'-1'" <<<$'[limits]\nprocesses = -1'
+	setting "limits: beyond 64 bits" 2 '18014398509481984K' <<<$'[limits]\nmemory = 18014398509481984K'
+	setting "limits: twice" 3 'second time' <<<$'[limits]\nwall = 1h\nwall = 2h'
 	setting "place: another" 2 "'cloud'" <<<$'[scratch]\nplace = cloud'
 	setting "escape bytes" 2 <<<$'[build]\nprofile = \e]0;evil\a\e[2J'
 	setting "no UTF-8" 2 <<<$'[build]\n\xff\xfe = \xc0'
-	setting "a NUL" 1 NUL < <(printf '[build]\nprofile = net\0work\n')
+	setting "a NUL" 2 NUL < <(printf '[build]\nprofile = net\0work\n')
 	setting "a line of 100,000 bytes" 2 < <(say '[build]' && printf 'environment = ONE=%0100000d\n' 0 | head -c 60000)
 	setting "64 entries where 63 may be" 65 63 < <(
 		say '[build]'
@@ -96,6 +107,88 @@ module_settings() {
 	with_file $ini <<<$'[build]\nleave_out = nosuch'
 	build_it
 	warned "modules.d: leave_out of what is no module" "leave_out 'nosuch'" "no module of demo/0.1"
+}
+
+# --- profiles.d ------------------------------------------------------------------------------------
+
+
+# with_own: stdin is profiles.d/own.conf, which the module builds with.
+with_own() {
+	with_file $ini <<<$'[build]\nprofile = own'
+	mkdir -p "$world/etc/kmodbox/profiles.d"
+	cat >"$world/etc/kmodbox/profiles.d/own.conf"
+}
+# profile NAME LINE WORDS...: stdin is a profile that is refused for what stands in that line, by a build
+# and by a check.
+profile() {
+	local name=$1 line=$2 file
+	shift 2
+	with_own
+	file=$world/etc/kmodbox/profiles.d/own.conf
+	build_it
+	refused "profiles.d: $name" 1 "$settings/demo.conf:2: " "$file:$line: " "$@"
+	if "$kmodbox" profile check "$file" --configdir "$world/etc/kmodbox" >"$work/out" 2>"$work/err"; then
+		fail "profile check: $name: taken"
+	elif grep -aF -- "$file:$line: " "$work/err" | head -n 1 | grep -aq "^$file:" && [ ! -s "$work/out" ]; then
+		pass "profile check: $name"
+	else
+		fail "profile check: $name: $(cat -v "$work/err")"
+	fi
+}
+record_has() {
+	holds "$1" python3 -c '
+import json, sys
+record = json.load(open(sys.argv[1]))
+sys.exit(not eval(sys.argv[2], {"record": record}))' \
+		"$world/dkms/demo/0.1/$release/x86_64/build.json" "$2"
+}
+profiles() {
+	with_own <<-'END'
+		; all there is
+		[profile]
+		description = for a test
+		extend = strict
+		seccomp = own.seccomp
+		network = no
+		source = writable
+		optional = own /proc, landlock , refused calls are seen
+		[limits]
+		wall = 30min
+		processes = 300
+		scratch = 100M
+	END
+	say 'extend build.seccomp' >"$world/etc/kmodbox/profiles.d/own.seccomp"
+	build_it
+	done_well "profiles.d: a good one"
+	record_has "profiles.d: the record names it" \
+		'record["inputs"]["profile"]["name"] == "own" and record["hermetic"] and "profile = own" in record["inputs"]["settings"]["exceptions"]'
+	record_has "profiles.d: its limits were in force" \
+		'(record["limits"]["wall_seconds"], record["limits"]["processes"], record["limits"]["scratch_bytes"]) == (1800, 300, 100 << 20)'
+	say $'[build]\nprofile = own\n[limits]\nprocesses = 299' >"$world/etc/$ini"
+	try build "${demo[@]}" "${kernel[@]}" --force
+	done_well "modules.d: limits beside those of a profile"
+	record_has "modules.d: its limits come first" \
+		'(record["limits"]["wall_seconds"], record["limits"]["processes"]) == (1800, 299) and "processes = 299" in record["inputs"]["settings"]["exceptions"]'
+	with_own <<<$'[profile]\nextend = network'
+	build_it
+	done_well "profiles.d: one with the network"
+	record_has "profiles.d: with the network nothing is hermetic" 'not record["hermetic"]'
+	profile "no policy" 1 seccomp <<<$'[profile]\nnetwork = no'
+	profile "a policy that is not there" 2 none.seccomp <<<$'[profile]\nseccomp = none.seccomp'
+	profile "a policy that leads out" 2 "'../own.seccomp'" <<<$'[profile]\nseccomp = ../own.seccomp'
+	profile "extends one that is not there" 2 "'none'" <<<$'[profile]\nextend = none'
+	profile "extends itself" 2 "'own'" <<<$'[profile]\nextend = own'
+	profile "extends out" 2 "'../strict'" <<<$'[profile]\nextend = ../strict'
+	profile "another section" 2 '[evil]' <<<$'[evil]\nextend = strict'
+	profile "another key" 3 "'evil'" <<<$'[profile]\nextend = strict\nevil = yes'
+	profile "another layer" 2 "'seccomp'" <<<$'[profile]\noptional = seccomp'
+	profile "a limit that is none" 2 "'much'" <<<$'[limits]\nmemory = much'
+	profile "escape bytes" 2 <<<$'[profile]\ndescription = \e]0;evil\a\e[2J'
+	profile "a NUL" 2 NUL < <(printf '[profile]\nextend = str\0ict\n')
+	with_own <<<$'[profile]\nseccomp = own.seccomp'
+	say 'allow the_moon' >"$world/etc/kmodbox/profiles.d/own.seccomp"
+	build_it
+	refused "profiles.d: a policy that is none" 1 own.seccomp:1: the_moon
 }
 
 # --- Files of root's, whatever is in them ------------------------------------------------------------
@@ -175,7 +268,9 @@ bad_directories() {
 }
 files() {
 	local building=(build "${demo[@]}" "${kernel[@]}" --force) name
-	bad_files "modules.d" $ini 1 "${building[@]}" <<<$'[build]\nprofile = build'
+	bad_files "modules.d" $ini 1 "${building[@]}" <<<$'[build]\nprofile = strict'
+	with_own <<<$'[profile]\nextend = strict'
+	bad_files "profiles.d" kmodbox/profiles.d/strict.conf 1 "${building[@]}" <<<$'[profile]\nextend = strict'
 	bad_files "override" dkms/demo-0.1.conf 8 "${building[@]}" <<<'STRIP[0]=yes'
 	bad_files "framework.conf" dkms/framework.conf 1 "${building[@]}" <<<'parallel_jobs=1'
 	bad_files "framework.conf.d" dkms/framework.conf.d/one.conf 1 "${building[@]}" <<<'parallel_jobs=1'
@@ -218,7 +313,11 @@ overrides() {
 	with_file dkms/demo.conf < <(printf 'STRIP[0]=yes\r\n# \xff\0\n')
 	build_it
 	done_well "override: CRLF, and a NUL in a comment"
-	override "not shell" 8 'not valid shell' <<<'if ('
+	override "not shell" 8 'not valid shell' 'syntax error' "bash said: $dkms_etc/demo.conf: line " <<<'if ('
+	override "a bad value" 8 "$dkms_etc/demo.conf" AUTOINSTALL maybe <<<'AUTOINSTALL=maybe'
+	with_file dkms/demo.conf <<<$'AUTOINSTAL=no\nPLACE=/updates\nDEST_MODULE_LOCATION[0]=$PLACE'
+	build_it
+	warned "overrides: a mistyped directive" "$dkms_etc/demo.conf" AUTOINSTAL 'no directive'
 	override "loops" 31 'CPU time' <<<'while :; do :; done'
 	override "exits" 8 exit <<<'exit 0'
 	override "another name" 8 PACKAGE_NAME other <<<'PACKAGE_NAME=other'
@@ -354,4 +453,4 @@ frameworks() {
 }
 
 prepare
-run_groups module_settings files overrides frameworks
+run_groups module_settings profiles files overrides frameworks

@@ -170,7 +170,7 @@ check_mounts() {
 	if ! can "mounts over /proc, a chroot" "mounts of one's own cannot be made" with_mounts :; then
 		return
 	fi
-	works "parts of /proc are hidden" "own /proc" with_mounts "$masked"
+	works "parts of /proc are hidden" "own /proc|limits of all processes" with_mounts "$masked"
 	refuses "/proc/sys is read-only" "/proc/sys is read-only here: mount -o remount,bind,rw" \
 		with_mounts "$read_only"
 	refuses "no /proc" "no /proc is mounted here" \

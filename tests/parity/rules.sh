@@ -20,10 +20,12 @@ mkdir -p "$work"/{src,etc} "$work/modules/$release"
 places=(--statedir "$work/state" --dkmsconfig "$work/etc" --configdir "$work/etc" --kernel-root "$kernels/6.1")
 trees=(--dkmstree "$work/dkms" --sourcetree "$work/src" --installtree "$work/modules")
 
+user=() # who runs it: nothing, or a command that becomes somebody
+
 # run ARGUMENT...: its exit code is in $code, what it said in $work/out.
 run() {
 	code=0
-	"$kmodbox" "$@" "${places[@]}" "${trees[@]}" >"$work/out" 2>&1 </dev/null || code=$?
+	"${user[@]}" "$kmodbox" "$@" "${places[@]}" "${trees[@]}" >"$work/out" 2>&1 </dev/null || code=$?
 }
 # package NAME VERSION LINE...: the demo under that name, with lines more in its dkms.conf, added.
 package() {
@@ -103,6 +105,11 @@ run autoinstall -k "$release"
 check "skipped and deferred are no failure" 0 "installed before: base/2" "deferred: after/1 waits/1"
 run autoinstall -k 9.9.9
 check "autoinstall without headers" 11 "base/2(21)" "linux-headers-9.9.9"
+if [ "$(grep -c linux-headers-9.9.9 "$work/out")" -eq 1 ] && [ "$(grep -o '(21)' "$work/out" | wc -l)" -gt 1 ]; then
+	pass "that is told once, not for each module"
+else
+	fail "that is told once, not for each module"
+fi
 
 package user 1 'AUTOINSTALL=' 'BUILD_DEPENDS=base' 'BUILD_DEPENDS_REBUILD=yes'
 package plain 1 'AUTOINSTALL=' 'BUILD_DEPENDS=base'
@@ -129,6 +136,28 @@ check "what others depend on is unbuilt" 0
 run build user/1 -k "$release" --force
 check "and missed" 13 "base"
 
+run unbuild waits/1 --all
+check "unbuild --all of what is not built" 0 "waits/1 is not built for any kernel"
+run match --templatekernel 1.2.3 -k "$release"
+check "match with a kernel that has nothing" 0 "no module is installed on kernel 1.2.3"
+
+# As dkms: who may not write to a tree is told before anything is done.
+[ "$(id -u)" -ne 0 ] || user=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+for tree in dkms modules; do
+	[ "$(id -u)" -eq 0 ] || chmod 0555 "$work/$tree"
+	[ $tree = dkms ] || [ "$(id -u)" -ne 0 ] || chmod 0777 "$work/dkms"
+	for verb in add build remove mktarball install uninstall autoinstall; do
+		[ $tree = dkms ] || [[ $verb == *install ]] || continue
+		subject=(base/1)
+		[ $verb != autoinstall ] || subject=(-k "$release")
+		run $verb "${subject[@]}"
+		check "$verb by who may not write to $tree" 1 "you may not write to the" "$work/$tree" "--${tree/modules/install}"
+		silent Building
+	done
+	chmod 0755 "$work/$tree" "$work/dkms"
+done
+user=()
+
 mkdir "$work/etc/framework.conf.d"
 cat >"$work/etc/framework.conf" <<END
 # Trees that are not given on the command line.
@@ -142,6 +171,8 @@ echo 'parallel_jobs=$((1 + 2)) verbose=yes' >"$work/etc/framework.conf.d/jobs.co
 # shellcheck disable=SC2016 # for another shell
 echo 'echo "the environment of $kernelver"' >"$work/environment-$release"
 trees=()
+run status --dkmstree "$work/nowhere"
+check "status of a tree that is not there" 1 "$work/nowhere is not there"
 run build manual/1 -k "$release"
 check "framework.conf: trees, jobs, build_environment" 0 "sign_file of framework.conf has no effect" \
 	"the environment of $release" "-j3"

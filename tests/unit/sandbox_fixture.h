@@ -47,6 +47,7 @@ static inline int sandbox_fixture_open(struct sandbox_fixture *fixture, struct e
 		r = slot_new(0, FIXTURE_SLOT_UID, &fixture->userns_fd, error);
 	fixture->spec.seccomp = &fixture->program;
 	fixture->spec.userns_fd = fixture->userns_fd;
+	fixture->spec.optional = SANDBOX_OPTIONAL_ALL;
 	fixture->spec.output = fixture_collect;
 	fixture->spec.output_context = &fixture->output;
 	fixture->spec.environment = environment;

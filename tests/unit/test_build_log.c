@@ -41,6 +41,19 @@ static void expect_reason(const char *output, const char *expected)
 	build_log_close(&log);
 }
 
+static void test_progress_bar(void **state)
+{
+	char bar[3 * BUILD_LOG_LINE];
+
+	(void)state;
+	expect_reason("  0  100k\r 50  100k\r100  100k\rcurl: (22) not found\n",
+		      "curl: (22) not found");
+	expect_reason("the last line\r\n\r\n", "the last line");
+	memset(bar, '#', sizeof(bar));
+	(void)snprintf(bar + 2 * BUILD_LOG_LINE, BUILD_LOG_LINE, "\rshort\n");
+	expect_reason(bar, "short");
+}
+
 static void test_head(void **state)
 {
 	struct build_log log = open_log();
@@ -112,13 +125,84 @@ static void test_hostile(void **state)
 	build_log_close(&log);
 }
 
+static char *sealed_text(struct build_log *log, struct text *text)
+{
+	assert_int_equal(build_log_seal(log, NULL), 0);
+	assert_int_equal(lseek(log->fd, 0, SEEK_SET), 0);
+	assert_int_equal(read_fd(log->fd, 1 << 20, text, NULL), 0);
+	return text->data;
+}
+
+/* Of a flood the beginning and the end are kept, and how much was between them is said. */
+static void test_flood(void **state)
+{
+	struct build_log log = open_log();
+	cleanup_text struct text text = { 0 };
+	cleanup_free char *reason = NULL;
+	unsigned long long left_out = 0;
+	uint64_t put = log.head;
+	const char *at;
+
+	(void)state;
+	log.maximum = 8192;
+	for (int i = 0; i < 10000; i++) {
+		cleanup_free char *line = format_string("line %d\n", i);
+
+		feed(&log, line);
+		put += strlen(line);
+	}
+	feed(&log, "a.c:1:2: error: at the end\n");
+	put += strlen("a.c:1:2: error: at the end\n");
+	reason = build_log_reason(&log);
+	assert_string_equal(reason, "a.c:1:2: error: at the end");
+	at = sealed_text(&log, &text);
+	assert_ptr_equal(strstr(at, "DKMS make.log for demo-0.1"), at);
+	assert_non_null(strstr(at, "\nline 0\n"));
+	assert_true(string_ends_with(at, "\nline 9999\na.c:1:2: error: at the end\n"));
+	at = strstr(at, "\n[... ");
+	assert_non_null(at);
+	assert_int_equal(at - text.data, 8192 / 4 * 3);
+	assert_int_equal(sscanf(at, "\n[... %llu bytes left out ...]\n", &left_out), 1);
+	assert_true(text.length <= 8192 && text.length > 8192 - 64);
+	at = strstr(at, "...]\n") + strlen("...]\n");
+	assert_int_equal((uint64_t)(text.data + text.length - at) + 8192 / 4 * 3 + left_out, put);
+	build_log_close(&log);
+}
+
+/* More than the head, but nothing is left out; by one byte, in pieces of any size. */
+static void test_edges(void **state)
+{
+	(void)state;
+	for (size_t extra = 0; extra < 3; extra++) {
+		struct build_log log = open_log();
+		cleanup_text struct text text = { 0 };
+		const uint64_t tail = 4096 / 4 - 64;
+		char block[4096];
+		size_t total;
+
+		log.maximum = 4096;
+		total = 3072 - log.head + tail - 1 + extra;
+		memset(block, 'x', sizeof(block));
+		for (size_t i = 0; i < total; i += 7)
+			build_log_output(&log, block, total - i < 7 ? total - i : 7);
+		(void)sealed_text(&log, &text);
+		if (extra < 2) {
+			assert_int_equal(text.length, 3072 + tail - 1 + extra);
+			assert_null(strstr(text.data, "left out"));
+		} else {
+			assert_non_null(strstr(text.data, "\n[... 1 bytes left out ...]\n"));
+		}
+		build_log_close(&log);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_head),
-		cmocka_unit_test(test_reason),
-		cmocka_unit_test(test_pieces),
-		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_head),	cmocka_unit_test(test_progress_bar),
+		cmocka_unit_test(test_reason),	cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_hostile), cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_edges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

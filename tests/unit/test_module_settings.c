@@ -28,11 +28,12 @@ static int load(const struct place *place, const char *text, struct module_setti
 static void test_absent(void **state)
 {
 	static const struct digest none;
-	struct module_settings settings = { .scratch_bytes = 1 };
+	struct module_settings settings = { .limits.scratch_bytes = 1 };
 
 	assert_int_equal(load(*state, NULL, &settings, NULL), 0);
-	assert_int_equal(settings.profile, PROFILE_BUILD);
-	assert_int_equal(settings.scratch_bytes, 0);
+	assert_null(settings.profile);
+	assert_int_equal(settings.writable_source, PROFILE_UNSAID);
+	assert_int_equal(settings.limits.scratch_bytes, 0);
 	assert_int_equal(settings.place, SCRATCH_AUTO);
 	assert_true(digest_equal(&settings.digest, &none));
 }
@@ -50,6 +51,9 @@ static void test_all(void **state)
 				   "leave_out = one two\n"
 				   "extra_outputs = zfs_config.h sub/file.txt\n"
 				   "# another\n"
+				   "[limits]\n"
+				   "wall = 2h\n"
+				   "open_files=4096\n"
 				   "[scratch]\n"
 				   "size = 8G\n"
 				   "place = disk\n";
@@ -57,8 +61,9 @@ static void test_all(void **state)
 	struct module_settings settings;
 
 	assert_int_equal(load(*state, text, &settings, NULL), 0);
-	assert_int_equal(settings.profile, PROFILE_NETWORK);
-	assert_true(settings.writable_source);
+	assert_string_equal(settings.profile, "network");
+	assert_int_equal(settings.profile_line, 3);
+	assert_int_equal(settings.writable_source, PROFILE_YES);
 	assert_int_equal(settings.depend_count, 3);
 	assert_string_equal(settings.depends[0], "xtables-addons");
 	assert_string_equal(settings.depends[1], "other");
@@ -70,7 +75,10 @@ static void test_all(void **state)
 	assert_string_equal(settings.left_out[1], "two");
 	assert_int_equal(settings.extra_output_count, 2);
 	assert_string_equal(settings.extra_outputs[1], "sub/file.txt");
-	assert_int_equal(settings.scratch_bytes, UINT64_C(8) << 30);
+	assert_int_equal(settings.limits.scratch_bytes, UINT64_C(8) << 30);
+	assert_int_equal(settings.limits.wall_milliseconds, 7200000);
+	assert_int_equal(settings.limits.open_files, 4096);
+	assert_int_equal(settings.limits.memory_bytes, 0);
 	assert_int_equal(settings.place, SCRATCH_DISK);
 	assert_false(digest_equal(&settings.digest, &none));
 	module_settings_clear(&settings);
@@ -81,7 +89,7 @@ static void test_sizes(void **state)
 	static const struct {
 		const char *text;
 		uint64_t bytes;
-	} rows[] = { { "1", 1 },
+	} rows[] = { { "4096", 4096 },
 		     { "512K", UINT64_C(512) << 10 },
 		     { "3M", UINT64_C(3) << 20 },
 		     { "16384G", UINT64_C(16) << 40 } };
@@ -91,7 +99,7 @@ static void test_sizes(void **state)
 		struct module_settings settings;
 
 		assert_int_equal(load(*state, text, &settings, NULL), 0);
-		assert_int_equal(settings.scratch_bytes, rows[i].bytes);
+		assert_int_equal(settings.limits.scratch_bytes, rows[i].bytes);
 		module_settings_clear(&settings);
 	}
 }
@@ -110,15 +118,16 @@ static void expect_refusal(struct place *place, const char *text, const char *ex
 static void test_refused(void **state)
 {
 	static const char *const rows[][2] = {
-		{ "[build]\nprofile = host\n", "modules.d/demo.conf, line 2: there is no profile" },
-		{ "profile = network\n", "line 1: there is no section []" },
-		{ "[other]\nkey = 1\n", "line 2: there is no section [other]" },
-		{ "[build]\n\nprofil = network\n", "line 3: there is no 'profil'" },
-		{ "[build]\nsize = 1\n", "line 2: there is no 'size'" },
-		{ "[build]\nprofile = build\nprofile = network\n", "line 3: profile stands" },
+		{ "[build]\nprofile = ../host\n",
+		  "modules.d/demo.conf:2: '../host' is no name of a profile" },
+		{ "profile = network\n", "demo.conf:1: there is no section []" },
+		{ "[other]\nkey = 1\n", "demo.conf:2: there is no section [other]" },
+		{ "[build]\n\nprofil = network\n", "demo.conf:3: there is no 'profil'" },
+		{ "[build]\nsize = 1\n", "demo.conf:2: there is no 'size'" },
+		{ "[build]\nprofile = strict\nprofile = network\n", "demo.conf:3: profile stands" },
 		{ "[build]\nsource = yes\n", "source cannot be 'yes'" },
-		{ "[build]\nno equals sign\n", "line 2: neither" },
-		{ "[build\nprofile = build\n", "line 1: neither" },
+		{ "[build]\nno equals sign\n", "demo.conf:2: neither" },
+		{ "[build\nprofile = build\n", "demo.conf:1: neither" },
 		{ "[build]\ndepends = ../x\n", "'../x' is no name" },
 		{ "[build]\ndepends = demo\n", "demo cannot depend on itself" },
 		{ "[build]\nleave_out = a/b\n", "'a/b' is no name of a module" },
@@ -135,16 +144,23 @@ static void test_refused(void **state)
 		{ "[build]\nenvironment = LD_PRELOAD=x\n", "LD_PRELOAD is set by kmodbox" },
 		{ "[build]\nenvironment = BASH_ENV=x\n", "BASH_ENV is set by kmodbox" },
 		{ "[build]\nenvironment = kernelver=x\n", "kernelver is set by kmodbox" },
-		{ "[build]\nenvironment = A=1\nenvironment = A=2\n", "line 3: A is set a second" },
-		{ "[scratch]\nsize = 0\n", "'0' is no size" },
-		{ "[scratch]\nsize = 1T\n", "'1T' is no size" },
-		{ "[scratch]\nsize = -1\n", "'-1' is no size" },
-		{ "[scratch]\nsize = 16385G\n", "'16385G' is no size" },
-		{ "[scratch]\nsize = G\n", "'G' is no size" },
+		{ "[build]\nenvironment = A=1\nenvironment = A=2\n",
+		  "demo.conf:3: A is set a second" },
+		{ "[scratch]\nsize = 0\n", "scratch cannot be '0'" },
+		{ "[scratch]\nsize = 1T\n", "scratch cannot be '1T'" },
+		{ "[scratch]\nsize = -1\n", "scratch cannot be '-1'" },
+		{ "[scratch]\nsize = 16385G\n", "scratch cannot be '16385G'" },
+		{ "[scratch]\nsize = G\n", "scratch cannot be 'G'" },
+		{ "[scratch]\nsize = 1G\n[limits]\nscratch = 1G\n",
+		  "demo.conf:4: scratch stands here a second time" },
+		{ "[limits]\nwall = 1d\n", "wall cannot be '1d': it is a number with h, min or s" },
+		{ "[limits]\nwall = 0s\n", "from 1s to 720h" },
+		{ "[limits]\nprocesses = 4K\n", "it is a number, from 4 to 4194304" },
+		{ "[limits]\nram = 4G\n", "demo.conf:2: 'ram' is no limit" },
 		{ "[scratch]\nplace = ram\n", "there is no place 'ram'" },
 		/* The first line that is wrong is told, whoever saw it. */
-		{ "[build]\nnonsense\nprofile = host\n", "line 2: neither" },
-		{ "[build]\nprofile = host\nnonsense\n", "line 2: there is no profile" },
+		{ "[build]\nnonsense\nprofile = host\n", "demo.conf:2: neither" },
+		{ "[build]\nprofile = /host\nnonsense\n", "demo.conf:2: '/host' is no name" },
 		{ "[build]\nprofile = \033[31m\n", "'\\x1b[31m'" },
 	};
 
@@ -157,7 +173,7 @@ static void test_long_line(void **state)
 	char text[512] = "[build]\nenvironment = A=";
 
 	memset(text + strlen(text), 'x', 300);
-	expect_refusal(*state, text, "line 2: the line is longer");
+	expect_refusal(*state, text, "demo.conf:2: the line is longer");
 }
 
 static void test_many(void **state)
@@ -167,7 +183,7 @@ static void test_many(void **state)
 	assert_int_equal(text_append_string(&text, "[build]\n"), 0);
 	for (int i = 0; i < 64; i++)
 		assert_int_equal(text_append_format(&text, "depends = d%d\n", i), 0);
-	expect_refusal(*state, text.data, "line 65: 'd63' is one entry more");
+	expect_refusal(*state, text.data, "demo.conf:65: 'd63' is one entry more");
 }
 
 static void test_no_text(void **state)
@@ -192,6 +208,7 @@ static void test_owner(void **state)
 	struct module_settings settings;
 
 	assert_int_equal(load(place, "[build]\nprofile = network\n", &settings, NULL), 0);
+	module_settings_clear(&settings);
 	assert_int_equal(fchmodat(place->fd, "modules.d/demo.conf", 0664, 0), 0);
 	assert_true(load(place, NULL, &settings, &error) < 0);
 	assert_true(says(&error, 1, "may be written to by others"));
@@ -216,6 +233,7 @@ static void test_directory(void **state)
 	struct module_settings settings;
 
 	assert_int_equal(load(place, "[build]\nprofile = network\n", &settings, NULL), 0);
+	module_settings_clear(&settings);
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
 		cleanup_error struct error *error = NULL;
 
@@ -225,7 +243,8 @@ static void test_directory(void **state)
 	}
 	assert_int_equal(fchmodat(place->fd, "modules.d", 0755, 0), 0);
 	assert_int_equal(load(place, NULL, &settings, NULL), 0);
-	assert_int_equal(settings.profile, PROFILE_NETWORK);
+	assert_string_equal(settings.profile, "network");
+	module_settings_clear(&settings);
 	if (geteuid() == 0) {
 		cleanup_error struct error *error = NULL;
 

@@ -316,7 +316,7 @@ static void test_bad_values_are_refused(void **state)
 			fail_msg("case %zu was accepted: %s", i, bad_values[i].words);
 		assert_null(recipe);
 		assert_says(i, error, bad_values[i].words, EXIT_BAD_CONF);
-		assert_says(i, error, "dkms.conf of demo 0.1: ", EXIT_BAD_CONF);
+		assert_says(i, error, "dkms.conf of demo/0.1: ", EXIT_BAD_CONF);
 	}
 }
 
@@ -511,7 +511,7 @@ static void test_exclusive_of_all(void **state)
 	(void)state;
 	assert_int_equal(recipe_check_exclusive(recipe, &kernel, &error), -ENOTSUP);
 	assert_says(0, error,
-		    "demo 0.1 is not for this kernel: BUILD_EXCLUSIVE_KERNEL '^5' does not match",
+		    "demo/0.1 is not for this kernel: BUILD_EXCLUSIVE_KERNEL '^5' does not match",
 		    EXIT_SKIPPED);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The sandbox as a library: what the payload sees, how it ends, what limits do, what is left. */
+/* The sandbox as a library: what the payload sees, how it ends, what is left. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,55 +107,6 @@ static void test_descriptors(void **state)
 	(void)close(9);
 	(void)close(fd);
 	(void)unlink(path);
-}
-
-static void test_limits(void **state)
-{
-	struct sandbox_spec spec = fixture.spec;
-	struct sandbox_result result;
-
-	(void)state;
-	spec.limits.wall_milliseconds = 300;
-	result = run_script("sleep 60", spec);
-	assert_int_equal(result.end, SANDBOX_LIMIT);
-	assert_non_null(strstr(result.limit, "wall time"));
-	sandbox_result_clear(&result);
-
-	spec = fixture.spec;
-	spec.limits.silence_milliseconds = 300;
-	result = run_script("echo x; sleep 60", spec);
-	assert_int_equal(result.end, SANDBOX_LIMIT);
-	assert_non_null(strstr(result.limit, "silence"));
-	sandbox_result_clear(&result);
-
-	spec = fixture.spec;
-	spec.limits.log_bytes = 1 << 20;
-	result = run_script("yes", spec);
-	assert_int_equal(result.end, SANDBOX_LIMIT);
-	assert_non_null(strstr(result.limit, "output"));
-	assert_true(result.output_bytes <= 1 << 20);
-	sandbox_result_clear(&result);
-
-	spec = fixture.spec;
-	spec.limits.cpu_seconds = 1;
-	result = run_script("while :; do :; done", spec);
-	assert_int_equal(result.end, SANDBOX_LIMIT);
-	assert_non_null(strstr(result.limit, "CPU"));
-	sandbox_result_clear(&result);
-
-	spec = fixture.spec;
-	spec.limits.processes = 20;
-	spec.limits.wall_milliseconds = 2000;
-	result = run_script("for i in $(seq 40); do sleep 5 & done", spec);
-	assert_non_null(strstr(output(), "Resource temporarily unavailable"));
-	sandbox_result_clear(&result);
-
-	spec = fixture.spec;
-	spec.limits.file_bytes = 1 << 20;
-	result = run_script("exec dd if=/dev/zero of=/tmp/big bs=64k count=64 status=none", spec);
-	assert_int_equal(result.end, SANDBOX_LIMIT);
-	assert_non_null(strstr(result.limit, "one file"));
-	sandbox_result_clear(&result);
 }
 
 static int fill_hello(void *context, int directory_fd, struct error **error)
@@ -552,7 +503,6 @@ int main(void)
 		cmocka_unit_test(test_exit_status),
 		cmocka_unit_test(test_view),
 		cmocka_unit_test(test_descriptors),
-		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_trees),
 		cmocka_unit_test(test_many_trees),
 		cmocka_unit_test(test_mount_on_link),

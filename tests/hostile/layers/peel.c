@@ -245,6 +245,7 @@ static bool take_limit(struct sandbox_limits *limits, const char *text)
 		{ "files", &limits->open_files },
 		{ "file", &limits->file_bytes },
 		{ "memory", &limits->memory_bytes },
+		{ "total_memory", &limits->total_memory_bytes },
 		{ "scratch", &limits->scratch_bytes },
 		{ "inodes", &limits->scratch_inodes },
 		{ "log", &limits->log_bytes },
@@ -326,6 +327,7 @@ int main(int argc, char **argv)
 	}
 	spec.argv = (const char *const *)(argv + command);
 	spec.environment = environment;
+	spec.optional = SANDBOX_OPTIONAL_ALL;
 	spec.mounts = mounts;
 	r = run(policy, &spec, &error);
 	if (r < 0) {
