@@ -14,37 +14,16 @@
 #include "orchestrator/git.h"
 #include "orchestrator/overrides.h"
 #include "orchestrator/tarball.h"
+#include "sandbox/host.h"
 
 /* A source that needs more than this share of the memory that is available is built on disk. */
 #define MEMORY_SHARE 2
 #define BUILT_TO_SOURCE 4 /* how much larger a build directory gets than its source */
 
-/* The kernel's estimate of what can be had without swapping; 0 where it tells none. */
-static uint64_t available_memory(void)
-{
-	static const char label[] = "MemAvailable:";
-	cleanup_fclose FILE *file = fopen("/proc/meminfo", "re");
-	char line[128];
-
-	while (file && fgets(line, sizeof(line), file)) {
-		const char *digits = line + strlen(label);
-		cleanup_free char *number = NULL;
-		uint64_t kilobytes;
-
-		if (!string_starts_with(line, label))
-			continue;
-		digits += strspn(digits, " ");
-		number = strndup(digits, strspn(digits, "0123456789"));
-		return number && parse_u64(number, UINT64_MAX >> 10, &kilobytes) == 0
-			       ? kilobytes << 10
-			       : 0;
-	}
-	return 0;
-}
-
 uint64_t source_memory_maximum(void)
 {
-	uint64_t memory = available_memory();
+	cleanup_close int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	uint64_t memory = root_fd < 0 ? 0 : host_available_memory(root_fd);
 
 	return memory > 0 ? memory / MEMORY_SHARE / BUILT_TO_SOURCE : UINT64_MAX;
 }

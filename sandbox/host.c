@@ -69,15 +69,16 @@ static void look_at_release(int root_fd, struct host *host)
 		host->major = host->minor = 0;
 }
 
-static void look_at_memory(int root_fd, struct host *host)
+uint64_t host_available_memory(int root_fd)
 {
 	cleanup_text struct text text = { 0 };
 	unsigned long kilobytes;
 
 	read_text(root_fd, "proc/meminfo", &text);
-	if (text.data && sscanf(find_field(text.data, "MemAvailable"), "%lu", &kilobytes) == 1 &&
-	    kilobytes < UINT64_MAX >> 10)
-		host->available_memory = (uint64_t)kilobytes << 10;
+	return text.data && sscanf(find_field(text.data, "MemAvailable"), "%lu", &kilobytes) == 1 &&
+			       kilobytes < UINT64_MAX >> 10
+		       ? (uint64_t)kilobytes << 10
+		       : 0;
 }
 
 static void look_at_namespaces(int root_fd, struct host *host)
@@ -230,7 +231,7 @@ void host_look(int root_fd, struct host *ret_host)
 
 	look_at_process(root_fd, &host);
 	look_at_release(root_fd, &host);
-	look_at_memory(root_fd, &host);
+	host.available_memory = host_available_memory(root_fd);
 	host.user_namespaces = read_number(root_fd, "proc/sys/user/max_user_namespaces");
 	host.unprivileged_clone = read_number(root_fd, "proc/sys/kernel/unprivileged_userns_clone");
 	host.apparmor_restriction =

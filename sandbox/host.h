@@ -47,6 +47,7 @@ struct host {
 };
 
 /* root_fd: the host's root directory; tests give one with recorded files. */
+uint64_t host_available_memory(int root_fd); /* alone, as in struct host */
 void host_look(int root_fd, struct host *ret_host);
 /* "docker", "podman", "LXC", "systemd-nspawn", "container"; NULL for none. */
 const char *host_container_name(enum host_container container);

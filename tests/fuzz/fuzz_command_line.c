@@ -11,16 +11,11 @@
 
 #include "lib/base/text.h"
 #include "orchestrator/options.h"
+#include "tests/fuzz/promise.h"
 
 #define WORDS 64
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void promise(bool kept)
-{
-	if (!kept)
-		abort();
-}
 
 static void check_name(const char *name)
 {

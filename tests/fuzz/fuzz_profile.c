@@ -14,14 +14,9 @@
 #include "orchestrator/module_settings.h"
 #include "sandbox/limit_text.h"
 #include "sandbox/profile.h"
+#include "tests/fuzz/promise.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void promise(bool kept)
-{
-	if (!kept)
-		abort();
-}
 
 static void check_refusal(const struct error *error)
 {

@@ -11,14 +11,9 @@
 #include <string.h>
 
 #include "lib/recipes/recipe_internal.h"
+#include "tests/fuzz/promise.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void promise(bool kept)
-{
-	if (!kept)
-		abort();
-}
 
 static void check_module(const struct recipe *recipe, const struct recipe_module *module)
 {

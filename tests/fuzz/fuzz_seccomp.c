@@ -11,14 +11,9 @@
 
 #include "lib/base/text.h"
 #include "sandbox/seccomp.h"
+#include "tests/fuzz/promise.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void promise(bool kept)
-{
-	if (!kept)
-		abort();
-}
 
 static void check_refusal(const struct error *error)
 {

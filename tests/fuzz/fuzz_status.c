@@ -17,16 +17,11 @@
 
 #include "lib/base/files.h"
 #include "orchestrator/state.h"
+#include "tests/fuzz/promise.h"
 
 #define LINES 64
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void promise(bool kept)
-{
-	if (!kept)
-		abort();
-}
 
 /* Below the directory alone: open_beneath() follows none of the links that were made before. */
 static void make_entry(int top_fd, char type, const char *path, const char *target)

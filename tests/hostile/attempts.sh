@@ -128,14 +128,6 @@ end_listener() {
 	kill "$listener" 2>/dev/null || true
 	wait "$listener" 2>/dev/null || true
 }
-wait_for() {
-	local try
-	for ((try = 0; try < 600; try++)); do
-		! "$@" || return 0
-		sleep 0.05
-	done
-	return 1
-}
 outside_probe() {
 	(cd "$work" && KMODBOX_TEST_SECRET=secret exec "$probe" outside "$work/outside" "$world/src/$(shown_of "$1")" "$1" "$2") \
 		8</ 9<"$work/canary" </dev/null 2>/dev/null || true

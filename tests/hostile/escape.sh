@@ -42,15 +42,6 @@ echo shown >"$shown/file"
 
 tagged() { "$probe" outside - - processes "$tag" 0 4294967295; }
 count_tagged() { tagged | wc -l; }
-# wait_for COMMAND...: until it succeeds; far longer than it can take, so that a hang is a failure.
-wait_for() {
-	local try
-	for ((try = 0; try < 600; try++)); do
-		! "$@" || return 0
-		sleep 0.05
-	done
-	return 1
-}
 some_tagged() { [ "$(count_tagged)" -gt 0 ]; }
 none_tagged() { [ "$(count_tagged)" -eq 0 ]; }
 

@@ -119,14 +119,6 @@ if ! command -v script >/dev/null 2>&1 || ! script -qec true /dev/null </dev/nul
 	close_suite
 	exit
 fi
-wait_for() {
-	local try
-	for ((try = 0; try < 600; try++)); do
-		! "$@" || return 0
-		sleep 0.05
-	done
-	return 1
-}
 # open_terminal COMMAND [THEN]: run by bash at a terminal of 33 x 101, whose name is put into $work/pts.
 open_terminal() {
 	rm -f "$work/keys" "$work/pts" "$screen"

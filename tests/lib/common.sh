@@ -18,6 +18,16 @@ die() {
 	exit 1
 }
 
+# wait_for COMMAND...: until it succeeds; far longer than it can take, so that a hang is a failure.
+wait_for() {
+	local try
+	for ((try = 0; try < 600; try++)); do
+		! "$@" || return 0
+		sleep 0.05
+	done
+	return 1
+}
+
 # The release of the kernel whose headers are below a root: "6.1.0-56-amd64".
 kernel_release() {
 	local found

@@ -354,4 +354,54 @@ static void compare_golden(const char *file, const char *command, char *(*next)(
 	assert_null(line);
 }
 
+/* For a policy that extends that of a build: both, and in what they differ. */
+static struct seccomp_program build, extension;
+
+static inline int open_extension(const char *name)
+{
+	cleanup_error struct error *error = NULL;
+	cleanup_free char *text = NULL;
+
+	if (load_policy("build.seccomp", &build, &error) == 0 &&
+	    load_policy(name, &extension, &error) == 0)
+		return 0;
+	text = error_describe(error);
+	print_error("%s\n", text);
+	return -1;
+}
+
+static inline int close_extension(void **state)
+{
+	(void)state;
+	seccomp_program_clear(&build);
+	seccomp_program_clear(&extension);
+	return 0;
+}
+
+/* The line of this call where it is another than a build's, or NULL. */
+static inline char *different_line(int number)
+{
+	cleanup_free char *of_build = NULL;
+	char *line;
+
+	program = build;
+	of_build = golden_line(number);
+	program = extension;
+	line = golden_line(number);
+	if (!string_equal(line, of_build))
+		return line;
+	free(line);
+	return NULL;
+}
+
+static inline void print_differences(void)
+{
+	for (int number = 0; number <= GOLDEN_LAST; number++) {
+		cleanup_free char *line = different_line(number);
+
+		if (line)
+			printf("%s\n", line);
+	}
+}
+
 #endif

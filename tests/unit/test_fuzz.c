@@ -3,90 +3,51 @@
  * The corpora of the fuzz targets for the command line and for status: each input whole, cut short,
  * and the command lines with each byte changed. The targets' abort() is the failure.
  */
-#include <dirent.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "lib/base/files.h"
+#include "tests/unit/fuzz_support.h"
 
 #define LLVMFuzzerTestOneInput fuzz_command_line
-#define promise promise_command_line
 #define check check_command_line
 #include "tests/fuzz/fuzz_command_line.c"
 #undef LLVMFuzzerTestOneInput
-#undef promise
 #undef check
 #define LLVMFuzzerTestOneInput fuzz_status
-#define promise promise_status
 #define check check_status
 #include "tests/fuzz/fuzz_status.c"
 
-typedef int target(const uint8_t *data, size_t size);
-
-/* In memory of just its size, so that a read past its end is seen by the sanitiser. */
-static void run(target *function, const char *bytes, size_t length)
-{
-	cleanup_free uint8_t *copy = malloc(length + (length == 0));
-
-	assert_non_null(copy);
-	if (length > 0)
-		memcpy(copy, bytes, length);
-	assert_int_equal(function(copy, length), 0);
-}
-
-static void run_changed(struct text *text)
+static void mutate_command_line(struct text *text)
 {
 	static const char others[] = { '\n', '-', '=', '/', '.', '\xff', '\1' };
 
 	for (size_t i = 0; i < text->length; i++) {
 		const char byte = text->data[i];
 
+		fuzz_run(fuzz_command_line, text->data, i);
 		text->data[i] = others[i % sizeof(others)];
-		run(fuzz_command_line, text->data, text->length);
+		fuzz_run(fuzz_command_line, text->data, text->length);
 		text->data[i] = byte;
 	}
 }
 
-/* How many inputs there were. */
-static unsigned replay(const char *corpus, target *function, bool change)
+static void mutate_status(struct text *text)
 {
-	cleanup_close int corpus_fd = open(corpus, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_list DIR *list = NULL;
-	unsigned count = 0;
-	const char *name;
-
-	assert_true(corpus_fd >= 0);
-	assert_int_equal(list_open(corpus_fd, ".", &list, NULL), 0);
-	for (; (name = list_next(list)); count++) {
-		cleanup_text struct text text = { 0 };
-
-		assert_int_equal(read_file(corpus_fd, name, 1 << 16, &text, NULL), 0);
-		run(function, text.data, text.length);
-		for (size_t length = 0; length < text.length; length++)
-			if (change || text.data[length] == '\n')
-				run(function, text.data, length);
-		if (change)
-			run_changed(&text);
-	}
-	return count;
+	for (size_t length = 0; length < text->length; length++)
+		if (text->data[length] == '\n')
+			fuzz_run(fuzz_status, text->data, length);
 }
 
 static void test_command_line(void **state)
 {
 	(void)state;
-	assert_in_range(replay("tests/fuzz/corpus/command_line", fuzz_command_line, true), 20,
-			1000);
+	assert_in_range(fuzz_replay("tests/fuzz/corpus/command_line", fuzz_command_line,
+				    mutate_command_line),
+			20, 1000);
 }
 
 static void test_status(void **state)
 {
 	(void)state;
-	assert_in_range(replay("tests/fuzz/corpus/status", fuzz_status, false), 10, 1000);
+	assert_in_range(fuzz_replay("tests/fuzz/corpus/status", fuzz_status, mutate_status), 10,
+			1000);
 }
 
 static struct state_list tree(const char *corpus)

@@ -3,87 +3,54 @@
  * The corpora of the fuzz targets for profiles and system call policies: each input whole, cut
  * short and with bytes changed. The targets' abort() is the failure.
  */
-#include <dirent.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "lib/base/files.h"
+#include "tests/unit/fuzz_support.h"
 
 #define LLVMFuzzerTestOneInput fuzz_profile
-#define promise promise_profile
 #define check_refusal check_profile_refusal
 #include "tests/fuzz/fuzz_profile.c"
 #undef LLVMFuzzerTestOneInput
-#undef promise
 #undef check_refusal
 #define LLVMFuzzerTestOneInput fuzz_seccomp
-#define promise promise_seccomp
 #include "tests/fuzz/fuzz_seccomp.c"
 
-typedef int target(const uint8_t *data, size_t size);
-
-/* In memory of just its size, so that a read past its end is seen by the sanitiser. */
-static void run(target *function, const char *bytes, size_t length)
-{
-	cleanup_free uint8_t *copy = malloc(length + (length == 0));
-
-	assert_non_null(copy);
-	if (length > 0)
-		memcpy(copy, bytes, length);
-	assert_int_equal(function(copy, length), 0);
-}
-
 /* Each step bytes long piece of it lost at the end, or its first byte another. */
-static void mutate(target *function, struct text *text, size_t step)
+static void mutate(fuzz_target *target, struct text *text, size_t step)
 {
 	static const char others[] = { '\n', '[', '=', ';', ' ', '\xff', '\1', '\0' };
 
 	for (size_t i = 0; i < text->length; i += step) {
 		const char byte = text->data[i];
 
-		run(function, text->data, i);
+		fuzz_run(target, text->data, i);
 		text->data[i] = others[i / step % sizeof(others)];
-		run(function, text->data, text->length);
+		fuzz_run(target, text->data, text->length);
 		text->data[i] = byte;
 	}
 }
 
-/* How many inputs there were. */
-static unsigned replay(const char *corpus, target *function, size_t step)
+static void mutate_profile(struct text *text)
 {
-	cleanup_close int corpus_fd = open(corpus, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_list DIR *list = NULL;
-	unsigned count = 0;
-	const char *name;
+	mutate(fuzz_profile, text, text->length > 1000 ? 7 : 1);
+}
 
-	assert_true(corpus_fd >= 0);
-	assert_int_equal(list_open(corpus_fd, ".", &list, NULL), 0);
-	for (; (name = list_next(list)); count++) {
-		cleanup_text struct text text = { 0 };
-
-		assert_int_equal(read_file(corpus_fd, name, 1 << 16, &text, NULL), 0);
-		run(function, text.data, text.length);
-		mutate(function, &text, text.length > 1000 ? 7 * step : step);
-	}
-	return count;
+/* libseccomp takes a millisecond for each that can be compiled. */
+static void mutate_seccomp(struct text *text)
+{
+	mutate(fuzz_seccomp, text, text->length > 1000 ? 77 : 11);
 }
 
 static void test_profiles(void **state)
 {
 	(void)state;
-	assert_in_range(replay("tests/fuzz/corpus/profile", fuzz_profile, 1), 15, 1000);
+	assert_in_range(fuzz_replay("tests/fuzz/corpus/profile", fuzz_profile, mutate_profile), 15,
+			1000);
 }
 
-/* libseccomp takes a millisecond for each that can be compiled. */
 static void test_policies(void **state)
 {
 	(void)state;
-	assert_in_range(replay("tests/fuzz/corpus/seccomp", fuzz_seccomp, 11), 15, 1000);
+	assert_in_range(fuzz_replay("tests/fuzz/corpus/seccomp", fuzz_seccomp, mutate_seccomp), 15,
+			1000);
 }
 
 /* What the replay is worth: some of the corpus is taken and some is not. */

@@ -18,56 +18,17 @@
 
 #define GOLDEN_FILE "tests/unit/shell.seccomp.golden"
 
-static struct seccomp_program build, shell;
-
 static int open_programs(void **state)
 {
-	cleanup_error struct error *error = NULL;
-	cleanup_free char *text = NULL;
-
 	(void)state;
-	if (load_policy("build.seccomp", &build, &error) == 0 &&
-	    load_policy("shell.seccomp", &shell, &error) == 0)
-		return 0;
-	text = error_describe(error);
-	print_error("%s\n", text);
-	return -1;
-}
-
-static int close_programs(void **state)
-{
-	(void)state;
-	seccomp_program_clear(&build);
-	seccomp_program_clear(&shell);
-	return 0;
-}
-
-/* The line of this call where it is another than a build's, or NULL. */
-static char *different_line(int number)
-{
-	cleanup_free char *of_build = NULL;
-	char *line;
-
-	program = build;
-	of_build = golden_line(number);
-	program = shell;
-	line = golden_line(number);
-	if (!string_equal(line, of_build))
-		return line;
-	free(line);
-	return NULL;
+	return open_extension("shell.seccomp");
 }
 
 static void print_golden(void)
 {
 	printf("# What profiles/shell.seccomp makes of x86_64 system calls otherwise than "
 	       "profiles/build.seccomp.\n# Made by: test_seccomp_shell --golden\n");
-	for (int number = 0; number <= GOLDEN_LAST; number++) {
-		cleanup_free char *line = different_line(number);
-
-		if (line)
-			printf("%s\n", line);
-	}
+	print_differences();
 }
 
 static void test_golden(void **state)
@@ -108,7 +69,7 @@ static void test_requests(void **state)
 		program = build;
 		if (fate_of(SYS_ioctl, 0, rows[i].request, 0, 0) != rows[i].of_build)
 			fail_msg("%s of a build is decided otherwise", rows[i].what);
-		program = shell;
+		program = extension;
 		if (fate_of(SYS_ioctl, 0, rows[i].request, 0, 0) != rows[i].of_shell)
 			fail_msg("%s of a shell is decided otherwise", rows[i].what);
 	}
@@ -125,7 +86,7 @@ int main(int argc, char **argv)
 		if (open_programs(NULL) < 0)
 			return 1;
 		print_golden();
-		return close_programs(NULL);
+		return close_extension(NULL);
 	}
-	return cmocka_run_group_tests_name("shell", tests, open_programs, close_programs);
+	return cmocka_run_group_tests_name("shell", tests, open_programs, close_extension);
 }
