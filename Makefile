@@ -119,7 +119,7 @@ $(tool_programs): %: %.o
 linked_sources := $(wildcard tests/recipes/*.c tests/hostile/layers/*.c)
 linked_programs = $(patsubst %.c,$(BUILD)/%,$(linked_sources))
 # What peel puts between the library and its walls.
-peeled = sys_landlock_abi sys_clone3 cap_set_proc cap_compare prctl open fsconfig faccessat mounts_clone \
+peeled = sys_landlock_abi sys_clone3 slot_join_network cap_set_proc cap_compare prctl open fsconfig faccessat mounts_clone \
 	mounts_seal statvfs close_range
 $(BUILD)/tests/hostile/layers/peel: private LDFLAGS += $(addprefix -Wl$(comma)--wrap=,$(peeled))
 $(linked_programs): %: %.o $(library)

@@ -31,7 +31,7 @@ enum { IDLE = 1, DONE = 2 };
 
 struct depmod {
 	const char *install_tree;
-	int userns_fd;
+	struct slot slot;
 	unsigned optional; /* layers of its sandbox that may be absent */
 	struct seccomp_program program;
 	uint32_t state;
@@ -217,7 +217,7 @@ static int run_sandbox(struct depmod *depmod, struct view *view, const char *tre
 		return error_set(error, ENOENT, "there is no depmod on this system; install kmod");
 	spec.argv = argv;
 	spec.environment = environment;
-	spec.userns_fd = depmod->userns_fd;
+	spec.slot = depmod->slot;
 	spec.mounts = mounts;
 	spec.mount_count = 2;
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
@@ -321,6 +321,7 @@ static int parse_arguments(int argc, char **argv, struct depmod *depmod, int *re
 		{ "install-tree", required_argument, NULL, 'i' },
 		{ "profile", required_argument, NULL, 'p' },
 		{ "userns", required_argument, NULL, 'n' },
+		{ "netns", required_argument, NULL, 'w' },
 		{ "uid", required_argument, NULL, 'u' },
 		{ "optional", required_argument, NULL, 'o' },
 		{ 0 },
@@ -347,7 +348,8 @@ static int parse_arguments(int argc, char **argv, struct depmod *depmod, int *re
 		else
 			*(option == 's'	  ? ret_socket
 			  : option == 'p' ? ret_profile
-					  : &depmod->userns_fd) = (int)value;
+			  : option == 'w' ? &depmod->slot.netns_fd
+					  : &depmod->slot.userns_fd) = (int)value;
 	}
 	if (optind < argc || *ret_socket < 0 || *ret_profile < 0 || !depmod->install_tree ||
 	    depmod->install_tree[0] != '/')
@@ -358,7 +360,7 @@ static int parse_arguments(int argc, char **argv, struct depmod *depmod, int *re
 
 int main(int argc, char **argv)
 {
-	struct depmod depmod = { .userns_fd = -1, .state = IDLE };
+	struct depmod depmod = { .slot = SLOT_NONE, .state = IDLE };
 	cleanup_error struct error *error = NULL;
 	cleanup_free char *description = NULL;
 	cleanup_text struct text profile = { 0 };
@@ -367,6 +369,7 @@ int main(int argc, char **argv)
 
 	(void)umask(022);
 	r = parse_arguments(argc, argv, &depmod, &socket, &profile_fd, &uid, &error);
+	depmod.slot.by_root = depmod.slot.userns_fd >= 0;
 	if (r == 0)
 		r = read_fd(profile_fd, 1 << 20, &profile, &error);
 	if (r == 0)

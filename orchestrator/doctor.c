@@ -94,14 +94,14 @@ static int make_sandbox(struct doctor *doctor, struct error **error)
 	if (r == 0 && accounts.separate)
 		r = staging_try(error);
 	if (r == 0 && accounts.separate)
-		r = slot_new(accounts.orchestrator, accounts.build_slot, &spec.userns_fd, error);
+		r = slot_new(accounts.orchestrator, accounts.build_slot, &spec.slot, error);
 	if (r == 0 && accounts.separate)
 		r = accounts_become(&accounts, accounts.orchestrator, error);
 	spec.seccomp = &profile.program;
 	spec.optional = profile.settings.optional;
 	if (r == 0)
 		r = run_true(doctor, &spec, error);
-	spec.userns_fd = close_fd(spec.userns_fd);
+	slot_clear(&spec.slot);
 	return r;
 }
 

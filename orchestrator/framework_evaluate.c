@@ -170,14 +170,14 @@ static int evaluate(const struct framework *framework, const struct options *opt
 	if (r == 0)
 		r = profiles_load(&shipped, PROFILE_DEFAULT, &profile, error);
 	if (r == 0 && accounts.separate)
-		r = slot_new(accounts.own, accounts.own_slot, &base.userns_fd, error);
+		r = slot_new(accounts.own, accounts.own_slot, &base.slot, error);
 	if (r == 0 && accounts.separate)
 		r = accounts_become(&accounts, accounts.own, error);
 	base.seccomp = &profile.program;
 	base.optional = profile.settings.optional;
 	if (r == 0)
 		r = run_bash(framework, options, &base, ret_answer, error);
-	(void)close_fd(base.userns_fd);
+	slot_clear(&base.slot);
 	return r;
 }
 

@@ -68,7 +68,7 @@ static int show_checkout(struct launch *launch, struct error **error)
 	if (readlink(link, path, sizeof(path) - 1) < 0)
 		return error_set_errno(error, errno, "%s", part->options->source);
 	if (launch->accounts.separate)
-		return staging_show(path, part->sandbox.userns_fd, &part->shown_source, error);
+		return staging_show(path, part->sandbox.slot.userns_fd, &part->shown_source, error);
 	part->shown_source = strdup(path);
 	return part->shown_source ? 0 : error_set_errno(error, ENOMEM, "view");
 }
@@ -212,13 +212,14 @@ static int load_profile(struct launch *launch, struct error **error)
 
 static int make_slot(struct launch *launch, struct error **error)
 {
-	int r;
+	struct slot *slot = &launch->part.sandbox.slot;
 
-	if (!launch->accounts.separate)
-		return 0;
-	r = slot_new(launch->accounts.orchestrator, launch->accounts.build_slot,
-		     &launch->part.sandbox.userns_fd, error);
-	return r;
+	if (launch->accounts.separate)
+		return slot_new(launch->accounts.orchestrator, launch->accounts.build_slot, slot,
+				error);
+	/* Whoever may have none may still do what needs no sandbox; the first sandbox says why. */
+	ignore_result(slot_new_own(slot, NULL));
+	return 0;
 }
 
 /* Ctrl-C and its like are read, not suffered: the build is killed, the state stays whole. */
@@ -397,7 +398,7 @@ static void close_all(struct launch *launch)
 	part->cache_fd = close_fd(part->cache_fd);
 	part->terminal_fd = close_fd(part->terminal_fd);
 	part->terminal_socket = close_fd(part->terminal_socket);
-	part->sandbox.userns_fd = close_fd(part->sandbox.userns_fd);
+	slot_clear(&part->sandbox.slot);
 	packages_close(part->packages, part->package_count);
 	places_close(&part->places);
 	targets_clear(part->targets, part->target_count);

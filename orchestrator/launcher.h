@@ -35,6 +35,11 @@ struct accounts {
  * reserved range. error_code() 30 where the range overlaps passwd or subuid.
  */
 int accounts_choose(struct accounts *ret_accounts, struct error **error) must_check;
+/*
+ * Only own and own_slot, for one sandbox, whose time asking other sources of accounts than the
+ * host's own files (a library for each, a network perhaps) would double.
+ */
+int accounts_choose_own(struct accounts *ret_accounts, struct error **error) must_check;
 /* Gives up root for good: groups, gid, uid, every capability. Nothing to do where !separate. */
 int accounts_become(const struct accounts *accounts, uid_t uid, struct error **error) must_check;
 

@@ -99,20 +99,20 @@ static int start_depmod(struct launch *launch, int socket, struct error **error)
 {
 	cleanup_helper struct helper helper = { .name = "kmodbox-depmod" };
 	cleanup_close int profile_fd = -1;
-	cleanup_close int userns_fd = -1;
+	cleanup_slot struct slot slot = SLOT_NONE;
 	int r;
 
 	r = helper_open_profile("build.seccomp", &profile_fd, error);
 	if (r == 0 && launch->accounts.separate)
-		r = slot_new(launch->accounts.depmod, launch->accounts.depmod_slot, &userns_fd,
-			     error);
+		r = slot_new(launch->accounts.depmod, launch->accounts.depmod_slot, &slot, error);
 	if (r < 0)
 		return r;
 	helper_fd(&helper, "--socket", socket);
 	helper_text(&helper, "--install-tree", launch->depmod_tree);
 	helper_fd(&helper, "--profile", profile_fd);
 	helper_number(&helper, "--optional", launch->part.sandbox.optional);
-	helper_fd(&helper, "--userns", userns_fd);
+	helper_fd(&helper, "--userns", slot.userns_fd);
+	helper_fd(&helper, "--netns", slot.netns_fd);
 	if (launch->accounts.separate)
 		helper_number(&helper, "--uid", launch->accounts.depmod);
 	return helper_start(&helper, &launch->depmod, error);

@@ -48,9 +48,11 @@ static char *find_command(const char *name)
 	return format_string("/usr/bin/%s", name);
 }
 
-static int drop_root(const struct accounts *accounts, struct error **error)
+static int drop_root(void *context, struct error **error)
 {
-	return accounts->separate ? accounts_become(accounts, accounts->own, error) : 0;
+	const struct accounts *accounts = context;
+
+	return accounts_become(accounts, accounts->own, error);
 }
 
 static int finish(const struct sandbox_result *result, const struct log *log)
@@ -174,19 +176,23 @@ int sandbox_command(const struct options *options, const struct log *log)
 	if (r == 0)
 		r = check_paths("--rw", options->read_write, options->read_write_count, &error);
 	if (r == 0)
-		r = accounts_choose(&accounts, &error);
+		r = accounts_choose_own(&accounts, &error);
 	if (r == 0)
 		r = places_open_config(options, &places, &error);
 	if (r == 0)
 		r = profiles_load(&places, options->profile ? options->profile : PROFILE_DEFAULT,
 				  &profile, &error);
-	if (r == 0 && accounts.separate)
-		r = slot_new(accounts.own, accounts.own_slot, &spec.userns_fd, &error);
+	/* What root shows is mapped to the slot; with nothing to show there needs to be none. */
 	if (r == 0 && accounts.separate && count > 0)
-		r = stage_all(options, spec.userns_fd, staged, &error);
-	if (r == 0)
+		r = slot_new(accounts.own, accounts.own_slot, &spec.slot, &error);
+	if (r == 0 && accounts.separate && count > 0)
+		r = stage_all(options, spec.slot.userns_fd, staged, &error);
+	if (r == 0 && (!accounts.separate || count > 0))
 		r = drop_root(&accounts, &error);
 	if (r == 0) {
+		spec.alone_uid = accounts.own_slot;
+		spec.give_up_root = drop_root;
+		spec.root_context = &accounts;
 		spec.environment = environment;
 		spec.directory = options->directory;
 		spec.seccomp = &profile.program;
@@ -198,7 +204,7 @@ int sandbox_command(const struct options *options, const struct log *log)
 	}
 	for (size_t i = 0; i < count; i++)
 		free(staged[i]);
-	spec.userns_fd = close_fd(spec.userns_fd);
+	slot_clear(&spec.slot);
 	if (r >= 0)
 		return r;
 	log_error(log, error);

@@ -78,8 +78,8 @@ int disk_new(const struct sandbox_spec *spec, struct sandbox_disk **ret_disk, st
 		r = prepare_tree(spec->trees[i].place, &disk->trees[i], error);
 	}
 	/* The trees may be removed when the caller has closed his. */
-	if (r == 0 && disk && spec->userns_fd >= 0) {
-		disk->userns_fd = fcntl(spec->userns_fd, F_DUPFD_CLOEXEC, 0);
+	if (r == 0 && disk && spec->slot.userns_fd >= 0) {
+		disk->userns_fd = fcntl(spec->slot.userns_fd, F_DUPFD_CLOEXEC, 0);
 		if (disk->userns_fd < 0)
 			r = error_set_errno(error, errno, "slot user namespace");
 	}
@@ -125,7 +125,7 @@ struct sandbox_disk *disk_remove(struct sandbox_disk *disk)
 	}
 	pid = fork();
 	if (pid == 0) {
-		if (setup_join_slot(disk->userns_fd, NULL) == 0)
+		if (slot_join(disk->userns_fd, NULL) == 0)
 			remove_all(disk);
 		_exit(0);
 	}

@@ -214,15 +214,8 @@ static int step_look_around(struct setup *setup, struct error **error)
 	return 0;
 }
 
-static int step_report_ready(struct setup *setup, struct error **error)
-{
-	/* The filter is the one step that can no longer be reported: it fails or the payload runs.
-	 */
-	setup->active |= UINT64_C(1) << (setup_step_count + payload_step_count - 1);
-	return message_send(setup->control_fd, SETUP_READY, &setup->active, sizeof(setup->active),
-			    NULL, 0, error);
-}
-
+/* Also says that all stands: what is the parent's to know is told when nothing can fail any more.
+ */
 static int step_seccomp(struct setup *setup, struct error **error)
 {
 	cleanup_close int listener = -1;
@@ -231,8 +224,10 @@ static int step_seccomp(struct setup *setup, struct error **error)
 	/* Also where there is none. Who cannot be told ends: a refused call would wait for ever. */
 	if (r < 0)
 		return r;
-	r = message_send(setup->control_fd, SETUP_LISTENER, NULL, 0, &listener,
-			 listener < 0 ? 0 : 1, error);
+	setup->ready.active |= UINT64_C(1) << (setup_step_count + payload_step_count - 1);
+	setup->ready.nanoseconds[setup_step_count + payload_step_count - 1] = setup_lap(setup);
+	r = message_send(setup->control_fd, SETUP_READY, &setup->ready, sizeof(setup->ready),
+			 &listener, listener < 0 ? 0 : 1, error);
 	/* The parent says why: behind the limit of memory nothing more is allocated here. */
 	if (r == 0 && listener < 0 && !(setup->spec->optional & SANDBOX_OPTIONAL_DENIED))
 		_exit(127);
@@ -249,7 +244,6 @@ const struct setup_step payload_steps[] = {
 	/* Behind all that allocates: the limit of memory would end a set-up under ASan. */
 	{ "limits", "processes, open files, file size, CPU, memory, no core dump", step_limits,
 	  NULL },
-	{ "ready", NULL, step_report_ready, NULL },
 	{ "system call filter", "what a build does not need cannot be asked of the kernel",
 	  step_seccomp, NULL },
 };

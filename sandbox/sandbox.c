@@ -41,8 +41,9 @@ struct run {
 	struct setup setup; /* what the child was given; its fds are the child's ends */
 	struct sandbox_result *result;
 	int fds[WATCH_COUNT];
-	int lifeline_fd; /* write end; closing it kills */
-	pid_t helper;	 /* the process that starts pid 1 */
+	int lifeline_fd;      /* write end; closing it kills */
+	struct slot own_slot; /* where the spec has none */
+	pid_t helper;	      /* the process that starts pid 1 */
 	pid_t init;
 	uint64_t start;
 	uint64_t last_output;
@@ -53,6 +54,7 @@ struct run {
 	uint32_t reached; /* bits 1 << enum limit */
 	bool exit_known;
 	struct denied *denied; /* answers refused calls; NULL: there is no listener */
+	char *chunk;	       /* of CHUNK bytes: what was read last */
 	struct error *failure; /* what the child reported */
 };
 
@@ -124,8 +126,7 @@ static void check_scratch(struct run *run)
 /* Reads what is there. Returns false at the end of the stream. */
 static bool read_output(struct run *run)
 {
-	char chunk[CHUNK];
-	ssize_t length = read(run->fds[WATCH_OUTPUT], chunk, sizeof(chunk));
+	ssize_t length = read(run->fds[WATCH_OUTPUT], run->chunk, CHUNK);
 
 	if (length < 0)
 		return errno == EAGAIN || errno == EINTR;
@@ -138,14 +139,13 @@ static bool read_output(struct run *run)
 	}
 	run->result->output_bytes += (size_t)length;
 	if (run->spec->output)
-		run->spec->output(run->spec->output_context, chunk, (size_t)length);
+		run->spec->output(run->spec->output_context, run->chunk, (size_t)length);
 	return true;
 }
 
 static bool read_report(struct run *run)
 {
-	char chunk[CHUNK];
-	ssize_t length = read(run->fds[WATCH_REPORT], chunk, sizeof(chunk));
+	ssize_t length = read(run->fds[WATCH_REPORT], run->chunk, CHUNK);
 
 	if (length < 0)
 		return errno == EAGAIN || errno == EINTR;
@@ -155,7 +155,7 @@ static bool read_report(struct run *run)
 		hit_limit(run, "answer (%zu bytes)", run->spec->report_maximum);
 		return false;
 	}
-	if (text_append(&run->result->report, chunk, (size_t)length) < 0) {
+	if (text_append(&run->result->report, run->chunk, (size_t)length) < 0) {
 		hit_limit(run, "memory of the reader");
 		return false;
 	}
@@ -202,10 +202,12 @@ static void take_limit(struct run *run, const struct message *message)
 	hit_limit(run, "%s", limit);
 }
 
-static void take_listener(struct run *run, struct message *message)
+static void take_ready(struct run *run, struct message *message)
 {
-	if (run->denied || run->failure)
+	if (run->ready || run->failure || message->length != sizeof(run->setup.ready))
 		return;
+	memcpy(&run->setup.ready, message->payload, sizeof(run->setup.ready));
+	run->ready = true;
 	if (message->fd_count == 0) {
 		if (!(run->spec->optional & SANDBOX_OPTIONAL_DENIED))
 			ignore_result(
@@ -261,13 +263,8 @@ static bool read_control(struct run *run)
 	case SETUP_LIMIT:
 		take_limit(run, &message);
 		break;
-	case SETUP_LISTENER:
-		take_listener(run, &message);
-		break;
 	case SETUP_READY:
-		if (message.length == sizeof(run->setup.active))
-			memcpy(&run->setup.active, message.payload, sizeof(run->setup.active));
-		run->ready = true;
+		take_ready(run, &message);
 		break;
 	case MESSAGE_ERROR:
 		take_failure(run, &message);
@@ -358,11 +355,16 @@ static void drain(struct run *run)
 static void wait_for_all(struct run *run)
 {
 	struct sandbox_result *result = run->result;
-	int status;
+	int status = -1;
 
 	if (run->init > 0)
 		(void)wait4(run->init, &status, 0, &result->usage);
-	(void)waitpid(run->helper, &status, 0);
+	if (!run->exit_known && !run->killed && status == 0) {
+		run->exit_known = true;
+		result->end = SANDBOX_EXITED;
+	}
+	if (run->helper > 0)
+		(void)waitpid(run->helper, &status, 0);
 	result->wall_milliseconds = now_milliseconds() - run->start;
 	if (!run->exit_known && !run->killed) {
 		result->end = SANDBOX_SIGNALLED;
@@ -407,29 +409,30 @@ static void judge_failure(struct run *run)
 }
 
 static void add_layer(struct sandbox_result *result, const char *name, const char *reason,
-		      const char *absent_because)
+		      const char *absent_because, uint32_t nanoseconds)
 {
 	if (result->layer_count < ARRAY_SIZE(result->layers))
 		result->layers[result->layer_count++] =
 			(struct sandbox_layer){ .name = name,
 						.reason = reason,
 						.active = !absent_because,
-						.absent_because = absent_because };
+						.absent_because = absent_because,
+						.nanoseconds = nanoseconds };
 }
 
 static void list_layers(struct run *run)
 {
 	struct sandbox_result *result = run->result;
+	const struct setup_ready *ready = &run->setup.ready;
 	const size_t total = setup_step_count + payload_step_count;
 
-	add_layer(result, "namespaces", "user, mount, pid, ipc, uts, cgroup of its own", NULL);
-	add_layer(result, "no network", "a network namespace of its own, no interface up",
-		  run->spec->network ? "the profile asked for the network" : NULL);
+	add_layer(result, "namespaces", "user, mount, pid, ipc, uts, cgroup of its own", NULL,
+		  ready->namespaces_nanoseconds);
 	add_layer(result, "refused calls are seen",
 		  "who asks for what a build has no business with is named in the record",
-		  run->denied ? NULL : SETUP_NO_LISTENER);
+		  run->denied ? NULL : SETUP_NO_LISTENER, 0);
 	add_layer(result, "exact scratch limit", "the kernel refuses what is too much",
-		  run->setup.disk ? "scratch is on disk, where a watchdog measures it" : NULL);
+		  run->setup.disk ? "scratch is on disk, where a watchdog measures it" : NULL, 0);
 	for (size_t i = 0; i < total; i++) {
 		const struct setup_step *step = i < setup_step_count
 							? &setup_steps[i]
@@ -437,9 +440,10 @@ static void list_layers(struct run *run)
 
 		if (step->reason)
 			add_layer(result, step->name, step->reason,
-				  run->setup.active >> i & 1 ? NULL
-				  : run->ready		     ? step->absent_because
-							     : "the set-up was stopped");
+				  ready->active >> i & 1 ? NULL
+				  : run->ready		 ? step->absent_because
+							 : "the set-up was stopped",
+				  ready->nanoseconds[i]);
 	}
 }
 
@@ -476,10 +480,10 @@ static int check_spec(const struct sandbox_spec *spec, struct error **error)
 	if (!spec->argv || !spec->argv[0] || !spec->environment || !spec->seccomp ||
 	    spec->tree_count > SANDBOX_TREES)
 		return error_set(error, EINVAL, "incomplete sandbox description");
-	if (spec->userns_fd < 0 && geteuid() == 0)
-		return error_set(
-			error, EPERM,
-			"root needs a slot user namespace: a root inside must not be root outside");
+	if (spec->slot.userns_fd < 0 && geteuid() == 0 && !(spec->alone_uid && spec->give_up_root))
+		return error_set(error, EPERM,
+				 "root needs a slot or a uid for it: a root inside must not be "
+				 "root outside");
 	return 0;
 }
 
@@ -531,8 +535,10 @@ static void run_clear(struct run *run)
 	for (size_t i = 0; run->setup.sources && i < run->spec->mount_count; i++)
 		free(run->setup.sources[i]);
 	free(run->setup.sources);
+	free(run->chunk);
 	run->failure = error_free(run->failure);
 	run->denied = denied_free(run->denied);
+	slot_clear(&run->own_slot);
 }
 
 static int keep_denied(struct run *run, struct error **error)
@@ -548,10 +554,37 @@ static int keep_denied(struct run *run, struct error **error)
 	return 0;
 }
 
+static int start(struct run *run, struct error **error)
+{
+	struct setup *setup = &run->setup;
+	int r = 0;
+
+	run->start = run->last_output = now_milliseconds();
+	ignore_result(setup_lap(setup));
+	setup->slot = run->spec->slot;
+	/* Who measures trees on disk does so from a slot. */
+	if (setup->slot.userns_fd < 0 && setup->disk)
+		r = slot_new_own(&run->own_slot, error);
+	if (r < 0)
+		return r;
+	if (run->own_slot.userns_fd >= 0)
+		setup->slot = run->own_slot;
+	if (setup->slot.userns_fd < 0) {
+		run->init = start_alone(setup, run->lifeline_fd, run->fds[WATCH_CONTROL],
+					&run->fds[WATCH_DEATH], error);
+		return run->init < 0 ? run->init : 0;
+	}
+	run->helper = start_in_slot(setup, run->lifeline_fd);
+	return run->helper < 0 ? error_set_errno(error, -run->helper, "fork") : 0;
+}
+
 static int start_and_watch(struct run *run, struct error **error)
 {
 	int r = check_spec(run->spec, error);
 
+	run->chunk = malloc(CHUNK);
+	if (r == 0 && !run->chunk)
+		r = error_set_errno(error, ENOMEM, "sandbox");
 	if (r == 0)
 		r = resolve_sources(run, error);
 	if (r == 0)
@@ -561,15 +594,9 @@ static int start_and_watch(struct run *run, struct error **error)
 	if (r < 0)
 		return r;
 	run->setup.disk = run->result->disk;
-	run->start = run->last_output = now_milliseconds();
-	run->helper = fork();
-	if (run->helper < 0)
-		return error_set_errno(error, errno, "fork");
-	if (run->helper == 0) {
-		/* Only the parent may hold this end, or the lifeline would never break. */
-		run->lifeline_fd = close_fd(run->lifeline_fd);
-		setup_child(&run->setup);
-	}
+	r = start(run, error);
+	if (r < 0)
+		return error_context(error, "the sandbox could not be made");
 	close_child_ends(run);
 	watch(run);
 	stop_helper(run);
@@ -595,12 +622,17 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *ret_resu
 		struct error **error)
 {
 	struct sandbox_result result = { 0 };
-	struct run run = { .spec = spec, .result = &result, .lifeline_fd = -1, .temporary_fd = -1 };
+	struct run run = { .spec = spec,
+			   .result = &result,
+			   .own_slot = SLOT_NONE,
+			   .lifeline_fd = -1,
+			   .temporary_fd = -1 };
 	struct error *failure = NULL;
 	int r;
 
 	run.setup = (struct setup){ .spec = spec,
 				    .limits = limits_complete(&spec->limits),
+				    .slot = SLOT_NONE,
 				    .control_fd = -1,
 				    .lifeline_fd = -1,
 				    .output_fd = -1,
@@ -617,7 +649,8 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *ret_resu
 	run_clear(&run);
 	if (r < 0) {
 		sandbox_result_clear(&result);
-		remedy_explain(&failure, error_code(failure), spec->userns_fd >= 0);
+		remedy_explain(&failure, error_code(failure),
+			       spec->slot.by_root || spec->alone_uid);
 		if (error_code(failure) != SANDBOX_FULL_CODE)
 			error_set_code(failure, SANDBOX_EXIT_CODE);
 		if (error)

@@ -18,6 +18,7 @@
 #include "sandbox/denied.h"
 #include "sandbox/optional.h"
 #include "sandbox/seccomp.h"
+#include "sandbox/slot.h"
 
 /* error_code(): it could not be made; what it is to be filled with does not fit into its tree. */
 #define SANDBOX_EXIT_CODE 30
@@ -84,7 +85,14 @@ struct sandbox_spec {
 	int exec_fd; /* or run this open executable instead (argv[0] is then only a name); -1 */
 	const char *const *environment; /* NULL-terminated NAME=VALUE; nothing is inherited */
 	const char *directory;		/* working directory; NULL: "/" */
-	int userns_fd;			/* slot user namespace to join; -1: make one of our own */
+	struct slot slot;		/* borrowed; SLOT_NONE: all namespaces are its own */
+	/*
+	 * Started by root without a slot: the uid and gid that 0 stands for outside; and who gives
+	 * root up for good, called when it is not needed any more, before anything foreign is read.
+	 */
+	uid_t alone_uid;
+	int (*give_up_root)(void *context, struct error **error);
+	void *root_context;
 	const struct sandbox_mount *mounts;
 	size_t mount_count;
 	const struct sandbox_tree *trees;
@@ -113,7 +121,7 @@ struct sandbox_spec {
 /* A spec whose descriptors are -1 and all else zero. */
 #define SANDBOX_SPEC_INITIAL                                                                       \
 	((struct sandbox_spec){ .exec_fd = -1,                                                     \
-				.userns_fd = -1,                                                   \
+				.slot = SLOT_NONE,                                                 \
 				.input_file_fd = -1,                                               \
 				.output_file_fd = -1,                                              \
 				.terminal_fd = -1,                                                 \
@@ -132,6 +140,7 @@ struct sandbox_layer {
 	const char *reason;
 	bool active;
 	const char *absent_because; /* NULL when active */
+	uint32_t nanoseconds;	    /* that it took to build; 0: together with others */
 };
 
 struct sandbox_result {

@@ -16,12 +16,23 @@
 /* Child to parent, over one SOCK_SEQPACKET pair that the payload never holds. */
 enum setup_message {
 	SETUP_PID = MESSAGE_FIRST_REQUEST, /* int32_t: pid 1 as its parent sees it */
-	SETUP_TREES,	/* uint32_t: the first one's index; fds of trees, in order, then /tmp's */
-	SETUP_READY,	/* uint64_t: bit per step that is active; foreign code is next */
-	SETUP_ERROR,	/* struct message_error; its code is an enum remedy_part, or none */
-	SETUP_EXIT,	/* struct setup_exit: how the payload ended */
-	SETUP_LIMIT,	/* text of sandbox_result.limit: what a watchdog saw was too much */
-	SETUP_LISTENER, /* the filter stands: with it a listener for refused calls, or none */
+	SETUP_TREES, /* uint32_t: the first one's index; fds of trees, in order, then /tmp's */
+	/* struct setup_ready, with a listener for refused calls, or none: foreign code is next. */
+	SETUP_READY,
+	SETUP_ERROR, /* struct message_error; its code is an enum remedy_part, or none */
+	SETUP_EXIT,  /* struct setup_exit: how the payload ended */
+	SETUP_LIMIT, /* text of sandbox_result.limit: what a watchdog saw was too much */
+};
+
+/* Init ends with 0 where the payload did, and with this where a message said how it ended. */
+#define SETUP_INIT_TOLD 126
+
+#define SETUP_STEPS 48 /* at most, of both lists */
+
+struct setup_ready {
+	uint64_t active;		   /* bit per step */
+	uint32_t nanoseconds[SETUP_STEPS]; /* that each took */
+	uint32_t namespaces_nanoseconds;   /* from the caller's start to the first step */
 };
 
 /* Why refused calls are not seen, where they are not. */
@@ -35,6 +46,7 @@ struct setup_exit {
 
 struct setup {
 	const struct sandbox_spec *spec;
+	struct slot slot;	      /* the spec's; or one of our own; or none */
 	struct sandbox_limits limits; /* without zeros */
 	char **sources; /* of spec->mounts, resolved by the parent: no links in them */
 	const struct sandbox_disk *disk; /* NULL: no tree is on disk */
@@ -47,14 +59,17 @@ struct setup {
 	int tree_fds[SANDBOX_TREES];
 	int temporary_fd; /* /tmp */
 	int processes_fd; /* a /proc that hides nothing from the init; -1: there is none */
-	uint64_t active;  /* bit per step */
+	uint64_t mark;	  /* when the step before this one ended, in nanoseconds */
+	struct setup_ready ready;
 };
+
+#define SETUP_NOT_WANTED 2 /* absent because the spec says so */
 
 /* A step of the set-up, in the one order in which they happen. */
 struct setup_step {
 	const char *name;
 	const char *reason; /* NULL: bookkeeping, no wall */
-	/* 0: done; 1: absent, which spec->optional may allow; else -errno. */
+	/* 0: done; 1: absent, which spec->optional may allow; SETUP_NOT_WANTED; else -errno. */
 	int (*run)(struct setup *setup, struct error **error);
 	const char *absent_because;
 };
@@ -68,13 +83,21 @@ extern const size_t payload_step_count;
 /* Runs steps in order, marking bits from first_bit on. */
 int setup_run(const struct setup_step *steps, size_t count, unsigned first_bit, struct setup *setup,
 	      struct error **error) must_check;
-/* Joins or makes the user namespace, starts pid 1 in the others, tells the parent its pid. No
- * return. */
-_Noreturn void setup_child(struct setup *setup);
+/*
+ * start.c: begins pid 1 of the sandbox, which goes on with setup_init(). In a slot by a helper,
+ * whose pid this gives; what pid 1 is comes by SETUP_PID. Alone, pid 1 itself, its pidfd and, where
+ * root did it, without root any more. -errno. The descriptors are the parent's own, which no child
+ * keeps.
+ */
+pid_t start_in_slot(struct setup *setup, int lifeline_fd) must_check;
+pid_t start_alone(struct setup *setup, int lifeline_fd, int control_fd, int *ret_pidfd,
+		  struct error **error) must_check;
+/* Pid 1: all steps, then it is the sandbox's init. No return. */
+_Noreturn void setup_init(struct setup *setup);
 /* The payload: last steps, then exec. No return. */
 _Noreturn void payload_start(struct setup *setup);
-/* Started by root: makes this process the slot's uid, with every capability over what that owns. */
-int setup_join_slot(int userns_fd, struct error **error) must_check;
+/* The time since setup->mark, which becomes now. */
+uint32_t setup_lap(struct setup *setup) must_check;
 /* Closes all descriptors but these (-1 among them counts as none). */
 int setup_close_others(const int *kept, size_t count, struct error **error) must_check;
 /* The error of a layer that is absent and may not be; its remedy is put behind it by the parent. */

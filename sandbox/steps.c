@@ -18,6 +18,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "lib/base/files.h"
 #include "lib/base/syscalls.h"
@@ -42,6 +43,16 @@ int setup_refuse_absent(const char *layer, const char *reason, struct error **er
 			    "%s: %s, and the profile does not name it optional", layer, reason);
 }
 
+uint32_t setup_lap(struct setup *setup)
+{
+	struct timespec now;
+	uint64_t before = setup->mark;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	setup->mark = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	return setup->mark - before < UINT32_MAX ? (uint32_t)(setup->mark - before) : UINT32_MAX;
+}
+
 int setup_run(const struct setup_step *steps, size_t count, unsigned first_bit, struct setup *setup,
 	      struct error **error)
 {
@@ -54,9 +65,11 @@ int setup_run(const struct setup_step *steps, size_t count, unsigned first_bit, 
 				error_set_code(*error, REMEDY_STEP);
 			return error_context(error, "%s", steps[i].name);
 		}
+		setup->ready.nanoseconds[first_bit + i] = setup_lap(setup);
 		if (r == 0)
-			setup->active |= UINT64_C(1) << (first_bit + i);
-		else if (!(setup->spec->optional & sandbox_optional_find(steps[i].name)))
+			setup->ready.active |= UINT64_C(1) << (first_bit + i);
+		else if (r != SETUP_NOT_WANTED &&
+			 !(setup->spec->optional & sandbox_optional_find(steps[i].name)))
 			return setup_refuse_absent(steps[i].name, steps[i].absent_because, error);
 	}
 	return 0;
@@ -102,6 +115,14 @@ static int step_name_host(struct setup *setup, struct error **error)
 	if (sethostname("kmodbox", strlen("kmodbox")) < 0 || setdomainname("", 0) < 0)
 		return error_set_errno(error, errno, "host name");
 	return 0;
+}
+
+/* Who has no slot was started in one of his own. */
+static int step_leave_network(struct setup *setup, struct error **error)
+{
+	if (setup->spec->network)
+		return SETUP_NOT_WANTED;
+	return setup->slot.netns_fd < 0 ? 0 : slot_join_network(setup->slot.netns_fd, error);
 }
 
 static int step_new_session(struct setup *setup, struct error **error)
@@ -174,10 +195,11 @@ static int step_drop_capabilities(struct setup *setup, struct error **error)
 	cleanup(cap_free_function) cap_t none = cap_init();
 
 	(void)setup;
-	for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++) {
-		if (prctl(PR_CAPBSET_DROP, capability) < 0)
-			return error_set_errno(error, errno, "bounding set");
-	}
+	for (int capability = 0; prctl(PR_CAPBSET_DROP, capability) == 0; capability++)
+		;
+	/* Behind the last one that the kernel knows. */
+	if (errno != EINVAL)
+		return error_set_errno(error, errno, "bounding set");
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return error_set_errno(error, errno, "ambient set");
 	/* Uid 0 of the namespace must never get them back by exec. */
@@ -216,14 +238,14 @@ const struct setup_step setup_steps[] = {
 	{ "generated /etc", "no host configuration, no account, no key is seen", view_write_etc,
 	  NULL },
 	{ "minimal /dev", "five harmless nodes", view_make_devices, NULL },
-	{ "own /proc", "only the sandbox's own processes", view_mount_proc,
-	  "something is mounted over parts of the host's /proc, so the kernel refuses a fresh "
-	  "one" },
 	{ "private /tmp", "shared with nobody, limited in size", view_mount_tmp, NULL },
 	{ "limits of all processes",
 	  "a watchdog adds up their memory, approximately, and their CPU time", watchdog_prepare,
 	  "without a /proc of its own nobody can; those of each process hold, and the CPU time is "
 	  "added up at the end" },
+	{ "own /proc", "only the sandbox's own processes", view_mount_proc,
+	  "something is mounted over parts of the host's /proc, so the kernel refuses a fresh "
+	  "one" },
 	{ "named mounts", "headers and what the caller named, nosuid, nodev", view_show_mounts,
 	  NULL },
 	{ "private scratch", "a copy of the source, limited in size", view_fill_trees, NULL },
@@ -231,6 +253,8 @@ const struct setup_step setup_steps[] = {
 	  view_protect_program, NULL },
 	{ "read-only root", "only scratch and /tmp can be written", view_seal_root, NULL },
 	{ "pivot_root", "the host's tree is gone, not hidden", view_enter_root, NULL },
+	{ "no network", "a network namespace without an interface that is up", step_leave_network,
+	  "the profile asked for the network" },
 	{ "host name", "the host's name does not enter a build", step_name_host, NULL },
 	{ "new session", "no terminal to push input into (CVE-2017-5226)", step_new_session, NULL },
 	{ "scratch handed out", NULL, step_send_trees, NULL },
@@ -246,9 +270,11 @@ static void report_exit(const struct setup *setup, struct watchdog *watchdog, in
 {
 	struct setup_exit exit_message = { .signalled = WIFSIGNALED(status) };
 
+	/* Init's own end says this: nobody is woken twice. */
+	if (status == 0)
+		_exit(0);
 	exit_message.status = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
-	if (status != 0)
-		exit_message.reached = watchdog_reached(watchdog);
+	exit_message.reached = watchdog_reached(watchdog);
 	ignore_result(message_send(setup->control_fd, SETUP_EXIT, &exit_message,
 				   sizeof(exit_message), NULL, 0, NULL));
 }
@@ -268,7 +294,7 @@ static _Noreturn void be_init(const struct setup *setup, pid_t payload, int sign
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 			if (pid == payload) {
 				report_exit(setup, watchdog, status);
-				_exit(0);
+				_exit(SETUP_INIT_TOLD);
 			}
 		}
 		if (poll(polls, ARRAY_SIZE(polls), watchdog_look(watchdog)) < 0 && errno != EINTR)
@@ -280,13 +306,22 @@ static _Noreturn void be_init(const struct setup *setup, pid_t payload, int sign
 	}
 }
 
-static _Noreturn void become_init(struct setup *setup)
+/* In the payload, which shares init's memory until it runs its program. */
+static int run_payload(void *argument)
+{
+	struct setup own = *(const struct setup *)argument;
+
+	payload_start(&own);
+}
+
+_Noreturn void setup_init(struct setup *setup)
 {
 	cleanup_error struct error *error = NULL;
 	sigset_t signals;
 	pid_t payload;
 	int signal_fd;
 
+	setup->ready.namespaces_nanoseconds = setup_lap(setup);
 	(void)umask(022);
 	if (setup_run(setup_steps, setup_step_count, 0, setup, &error) < 0)
 		setup_fail(setup, error);
@@ -295,95 +330,12 @@ static _Noreturn void become_init(struct setup *setup)
 	if (sigprocmask(SIG_SETMASK, &signals, NULL) < 0)
 		_exit(125);
 	signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
-	payload = signal_fd < 0 ? -1 : fork();
+	payload = signal_fd < 0 ? -errno : sys_vfork(run_payload, setup);
 	if (payload < 0) {
-		(void)error_set_errno(&error, errno, "payload");
+		(void)error_set_errno(&error, -payload, "payload");
 		setup_fail(setup, error);
 	}
-	if (payload == 0)
-		payload_start(setup);
 	setup->output_fd = close_fd(setup->output_fd);
 	setup->report_fd = close_fd(setup->report_fd);
 	be_init(setup, payload, signal_fd);
-}
-
-static int write_map(const char *path, const char *text, struct error **error)
-{
-	cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return error_set_errno(error, errno, "%s", path);
-	if (write(fd, text, strlen(text)) < 0)
-		return error_set_errno(error, errno, "%s", path);
-	return 0;
-}
-
-/* An ordinary user: a namespace of our own in which his uid is 0. */
-static int make_user_namespace(struct error **error)
-{
-	char uid_map[64];
-	char gid_map[64];
-	int r;
-
-	(void)snprintf(uid_map, sizeof(uid_map), "0 %u 1", (unsigned)geteuid());
-	(void)snprintf(gid_map, sizeof(gid_map), "0 %u 1", (unsigned)getegid());
-	if (unshare(CLONE_NEWUSER) < 0)
-		return error_set_errno(error, errno, "user namespace");
-	/* Our own /proc files belong to root while we are not dumpable. */
-	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
-		return error_set_errno(error, errno, "PR_SET_DUMPABLE");
-	r = write_map("/proc/self/setgroups", "deny", error);
-	if (r == 0)
-		r = write_map("/proc/self/uid_map", uid_map, error);
-	if (r == 0)
-		r = write_map("/proc/self/gid_map", gid_map, error);
-	return r;
-}
-
-int setup_join_slot(int userns_fd, struct error **error)
-{
-	if (geteuid() == 0 && setgroups(0, NULL) < 0)
-		return error_set_errno(error, errno, "setgroups");
-	if (setns(userns_fd, CLONE_NEWUSER) < 0)
-		return error_set_errno(error, errno, "joining the slot's user namespace");
-	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		return error_set_errno(error, errno, "becoming the slot's uid");
-	return 0;
-}
-
-_Noreturn void setup_child(struct setup *setup)
-{
-	cleanup_error struct error *error = NULL;
-	int32_t message;
-	pid_t pid;
-	int r;
-
-	/* What the caller ignores would be ignored by the payload too, across exec. */
-	for (int number = 1; number < NSIG; number++)
-		(void)sigaction(number, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
-
-	r = setup->spec->userns_fd >= 0 ? setup_join_slot(setup->spec->userns_fd, &error)
-					: make_user_namespace(&error);
-	if (r < 0) {
-		error_set_code(error,
-			       setup->spec->userns_fd >= 0 ? REMEDY_STEP : REMEDY_USER_NAMESPACE);
-		setup_fail(setup, error);
-	}
-	/* CLONE_PARENT: pid 1 is the caller's own child, who can wait for it and hold its pidfd. */
-	pid = sys_clone3(CLONE_PARENT | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-				 CLONE_NEWCGROUP | (setup->spec->network ? 0 : CLONE_NEWNET),
-			 0, NULL);
-	if (pid == 0)
-		become_init(setup);
-	if (pid < 0) {
-		(void)error_set_errno(&error, -pid,
-				      "namespaces (mount, pid, net, ipc, uts, cgroup)");
-		error_set_code(error, REMEDY_NAMESPACES);
-		setup_fail(setup, error);
-	}
-	message = pid;
-	r = message_send(setup->control_fd, SETUP_PID, &message, sizeof(message), NULL, 0, &error);
-	if (r == 0 && setup->disk)
-		disk_watch(setup);
-	_exit(r < 0 ? 127 : 0);
 }

@@ -441,11 +441,10 @@ int view_make_devices(struct setup *setup, struct error **error)
 	return r;
 }
 
-int view_mount_proc(struct setup *setup, struct error **error)
+static int make_proc(int *ret_fd, struct error **error)
 {
 	cleanup_close int fs_fd = fsopen("proc", FSOPEN_CLOEXEC);
-	cleanup_close int fd = -1;
-	int r;
+	int fd;
 
 	if (fs_fd < 0)
 		return error_set_errno(error, errno, "fsopen proc");
@@ -454,16 +453,27 @@ int view_mount_proc(struct setup *setup, struct error **error)
 	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "subset", "pid", 0) < 0 ||
 	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "hidepid", "invisible", 0) < 0)
 		return error_set_errno(error, errno, "fsconfig proc");
-	r = make_path(setup, "proc", error);
-	if (r < 0)
-		return r;
 	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return errno == EPERM ? 1 : error_set_errno(error, errno, "fsconfig proc create");
 	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC,
 		     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	if (fd < 0)
 		return errno == EPERM ? 1 : error_set_errno(error, errno, "fsmount proc");
-	return mounts_attach(fd, setup->root_fd, "proc", error);
+	*ret_fd = fd;
+	return 0;
+}
+
+int view_mount_proc(struct setup *setup, struct error **error)
+{
+	cleanup_close int fd = -1;
+	int r = make_path(setup, "proc", error);
+
+	if (r == 0)
+		r = make_proc(&fd, error);
+	/* Without it the watchdog's, which hides less, would be seen. */
+	if (r == 1 && setup->processes_fd >= 0)
+		return error_set_errno(error, EPERM, "only one /proc could be mounted");
+	return r ? r : mounts_attach(fd, setup->root_fd, "proc", error);
 }
 
 int view_mount_tmp(struct setup *setup, struct error **error)

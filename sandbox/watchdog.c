@@ -11,11 +11,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <time.h>
 
 #include "lib/base/files.h"
 #include "sandbox/limits.h"
+#include "sandbox/mounts.h"
 
 #define PAUSE_MILLISECONDS 100
 #define PAUSE_MAXIMUM 1000
@@ -81,9 +83,14 @@ int watchdog_prepare(struct setup *setup, struct error **error)
 	if (mount_fd < 0)
 		return errno == EPERM ? 1 : error_set_errno(error, errno, "fsmount proc");
 	setup->processes_fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (setup->processes_fd < 0)
+	if (setup->processes_fd < 0 ||
+	    (mkdirat(setup->root_fd, "proc", 0755) < 0 && errno != EEXIST))
 		return error_set_errno(error, errno, "/proc of the watchdog");
-	return 0;
+	/*
+	 * The payload's own comes on top and hides it for good. Attached nowhere, its end would
+	 * cost the kernel a wait for all processors (synchronize_rcu in namespace_unlock()).
+	 */
+	return mounts_attach(mount_fd, setup->root_fd, "proc", error);
 }
 
 struct watchdog *watchdog_new(const struct setup *setup)
@@ -95,13 +102,18 @@ struct watchdog *watchdog_new(const struct setup *setup)
 	watchdog->setup = setup;
 	watchdog->most = setup->limits.processes + SPARE_PROCESSES;
 	watchdog->next_milliseconds = milliseconds() + PAUSE_MILLISECONDS;
+	return watchdog;
+}
+
+/* At the first look, which many sandboxes do not live to see. */
+static void begin(struct watchdog *watchdog)
+{
 	watchdog->before.processes = calloc(watchdog->most, sizeof(struct process));
 	watchdog->now.processes = calloc(watchdog->most, sizeof(struct process));
-	watchdog->processes = fdopendir(setup->processes_fd);
+	watchdog->processes = fdopendir(watchdog->setup->processes_fd);
 	/* Init has no other work: it ends here, and all with it, rather than not to see. */
 	if (!watchdog->before.processes || !watchdog->now.processes || !watchdog->processes)
 		_exit(125);
-	return watchdog;
 }
 
 /* A file of one process, as text. */
@@ -304,13 +316,16 @@ static _Noreturn void end_sandbox(const struct watchdog *watchdog, enum limit li
 	limits_describe(&watchdog->setup->limits, limit, text, sizeof(text));
 	ignore_result(message_send(watchdog->setup->control_fd, SETUP_LIMIT, text, sizeof(text),
 				   NULL, 0, NULL));
-	_exit(0);
+	_exit(SETUP_INIT_TOLD);
 }
 
 static void take_stock(struct watchdog *watchdog)
 {
-	struct looked before = watchdog->before;
+	struct looked before;
 
+	if (!watchdog->processes)
+		begin(watchdog);
+	before = watchdog->before;
 	watchdog->before = watchdog->now;
 	watchdog->now = before;
 	/* First: what is reaped from now on is still listed. */

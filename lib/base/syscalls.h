@@ -24,6 +24,13 @@ int sys_openat2(int directory_fd, const char *path, const struct open_how *how) 
  * thread. -EINVAL for CLONE_VM.
  */
 pid_t sys_clone3(uint64_t flags, int exit_signal, int *ret_pidfd) must_check;
+/*
+ * vfork(2) in a safe shape: runs function on a stack of its own in a child that shares this
+ * process's memory, which is suspended until the child has called execve() or _exit(). No page
+ * tables are copied, which is most of what fork() costs. What function writes, the caller finds
+ * written; descriptors are the child's own. The pid, or -errno; SIGCHLD at its end.
+ */
+pid_t sys_vfork(int (*function)(void *argument), void *argument) must_check;
 /* execveat(2) with AT_EMPTY_PATH: runs an open file, whatever it is called now. Linux 3.19. */
 int sys_execve_fd(int fd, char *const argv[], char *const envp[]) must_check;
 /* renameat2(2), Linux 3.15. */

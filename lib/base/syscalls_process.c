@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "lib/base/syscalls.h"
@@ -16,6 +18,8 @@
 #define SYS_landlock_add_rule 445
 #define SYS_landlock_restrict_self 446
 #endif
+
+#define VFORK_STACK (256 * 1024)
 
 /* struct clone_args of Linux 5.3 (CLONE_ARGS_SIZE_VER0), whatever <sched.h> and <linux/sched.h>
  * say. */
@@ -68,6 +72,20 @@ pid_t sys_clone3(uint64_t flags, int exit_signal, int *ret_pidfd)
 	if (pid > 0 && (flags & CLONE_PIDFD))
 		*ret_pidfd = pidfd;
 	return result(pid);
+}
+
+pid_t sys_vfork(int (*function)(void *argument), void *argument)
+{
+	char *stack = mmap(NULL, VFORK_STACK, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	int r;
+
+	if (stack == MAP_FAILED)
+		return -errno;
+	r = result(
+		clone(function, stack + VFORK_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, argument));
+	(void)munmap(stack, VFORK_STACK);
+	return r;
 }
 
 int sys_execve_fd(int fd, char *const argv[], char *const envp[])

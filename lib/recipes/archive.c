@@ -79,7 +79,7 @@ static int run_unpacker(const struct sandbox_spec *base, int unpack_fd, const ch
 	spec.exec_fd = unpack_fd;
 	spec.environment = environment;
 	spec.directory = scratch.path;
-	spec.userns_fd = base->userns_fd;
+	spec.slot = base->slot;
 	spec.seccomp = base->seccomp;
 	spec.optional = base->optional;
 	spec.cancel_fd = base->cancel_fd;

@@ -415,7 +415,7 @@ static int run(struct evaluation *evaluation, struct text *ret_report, struct er
 	struct sandbox_result result;
 	int r;
 
-	spec.userns_fd = request->base->userns_fd;
+	spec.slot = request->base->slot;
 	spec.seccomp = request->base->seccomp;
 	spec.optional = request->base->optional;
 	spec.cancel_fd = request->base->cancel_fd;

@@ -88,7 +88,7 @@ struct recipe_override {
 };
 
 /*
- * What evaluation needs. base carries userns_fd, seccomp and cancel_fd; the rest is set here. The
+ * What evaluation needs. base carries slot, seccomp and cancel_fd; the rest is set here. The
  * file is evaluated as /var/lib/dkms/M/V/source/dkms.conf, the source being at /usr/src/M-V
  * ("unknown" and "0" where the names are not known).
  */

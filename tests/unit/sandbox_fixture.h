@@ -20,9 +20,9 @@
 
 struct sandbox_fixture {
 	struct seccomp_program program;
-	int userns_fd;
+	struct slot slot;
 	struct text output;
-	struct sandbox_spec spec; /* seccomp, userns_fd, output, environment are filled in */
+	struct sandbox_spec spec; /* seccomp, slot, output, environment are filled in */
 };
 
 static inline void fixture_collect(void *context, const void *bytes, size_t length)
@@ -38,15 +38,15 @@ static inline int sandbox_fixture_open(struct sandbox_fixture *fixture, struct e
 	cleanup_text struct text policy = { 0 };
 	int r;
 
-	*fixture = (struct sandbox_fixture){ .userns_fd = -1, .spec = SANDBOX_SPEC_INITIAL };
+	*fixture = (struct sandbox_fixture){ .slot = SLOT_NONE, .spec = SANDBOX_SPEC_INITIAL };
 	r = read_file(AT_FDCWD, "profiles/build.seccomp", 1 << 20, &policy, error);
 	if (r == 0)
 		r = seccomp_compile("build.seccomp", policy.data, policy.length, &fixture->program,
 				    error);
 	if (r == 0 && geteuid() == 0)
-		r = slot_new(0, FIXTURE_SLOT_UID, &fixture->userns_fd, error);
+		r = slot_new(0, FIXTURE_SLOT_UID, &fixture->slot, error);
 	fixture->spec.seccomp = &fixture->program;
-	fixture->spec.userns_fd = fixture->userns_fd;
+	fixture->spec.slot = fixture->slot;
 	fixture->spec.optional = SANDBOX_OPTIONAL_ALL;
 	fixture->spec.output = fixture_collect;
 	fixture->spec.output_context = &fixture->output;
@@ -95,7 +95,7 @@ static inline void sandbox_fixture_close(struct sandbox_fixture *fixture)
 {
 	seccomp_program_clear(&fixture->program);
 	text_clear(&fixture->output);
-	fixture->userns_fd = close_fd(fixture->userns_fd);
+	slot_clear(&fixture->slot);
 }
 
 #endif

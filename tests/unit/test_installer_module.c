@@ -445,27 +445,29 @@ static bool compile_module(const char *text, struct text *ret_object)
 /* In the place of kmodbox-depmod's launcher. -1: skip. */
 static pid_t start_depmod(struct session *session)
 {
-	cleanup_close int userns_fd = -1,
-			  profile_fd = open("profiles/build.seccomp", O_RDONLY | O_CLOEXEC);
+	cleanup_slot struct slot slot = SLOT_NONE;
+	cleanup_close int profile_fd = open("profiles/build.seccomp", O_RDONLY | O_CLOEXEC);
 	cleanup_error struct error *reason = NULL;
-	char numbers[4][16];
+	char numbers[5][16];
 	int pair[2] = { -1, -1 };
 	pid_t pid;
 
 	assert_true(profile_fd >= 0); /* tests run from the top of the checkout */
-	if (geteuid() == 0 && slot_new(DEPMOD_UID, SLOT_UID, &userns_fd, &reason) < 0)
+	if (geteuid() == 0 && slot_new(DEPMOD_UID, SLOT_UID, &slot, &reason) < 0)
 		return -1;
 	must(message_pair(pair, error));
 	(void)snprintf(numbers[0], sizeof(numbers[0]), "%d", pair[1]);
 	(void)snprintf(numbers[1], sizeof(numbers[1]), "%d", profile_fd);
-	(void)snprintf(numbers[2], sizeof(numbers[2]), "%d", userns_fd);
+	(void)snprintf(numbers[2], sizeof(numbers[2]), "%d", slot.userns_fd);
 	(void)snprintf(numbers[3], sizeof(numbers[3]), "%u", geteuid() == 0 ? DEPMOD_UID : 0);
+	(void)snprintf(numbers[4], sizeof(numbers[4]), "%d", slot.netns_fd);
 	pid = spawn("kmodbox-depmod",
 		    (char *[]){ (char *)"kmodbox-depmod", (char *)"--socket", numbers[0],
 				(char *)"--profile", numbers[1], (char *)"--userns", numbers[2],
-				(char *)"--uid", numbers[3], (char *)"--install-tree",
-				session->world.paths[TREE_INSTALL], NULL },
-		    (int[]){ pair[1], profile_fd, userns_fd }, 3);
+				(char *)"--netns", numbers[4], (char *)"--uid", numbers[3],
+				(char *)"--install-tree", session->world.paths[TREE_INSTALL],
+				NULL },
+		    (int[]){ pair[1], profile_fd, slot.userns_fd, slot.netns_fd }, 4);
 	(void)close_fd(pair[1]);
 	session->depmod_socket = pair[0];
 	return pid;

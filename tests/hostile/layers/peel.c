@@ -72,6 +72,13 @@ pid_t __wrap_sys_clone3(uint64_t flags, int exit_signal, int *ret_pidfd)
 	return __real_sys_clone3(flags, exit_signal, ret_pidfd);
 }
 
+int __real_slot_join_network(int netns_fd, struct error **error);
+int __wrap_slot_join_network(int netns_fd, struct error **error);
+int __wrap_slot_join_network(int netns_fd, struct error **error)
+{
+	return off[NAMESPACES] ? 0 : __real_slot_join_network(netns_fd, error);
+}
+
 int __real_cap_set_proc(cap_t capabilities);
 int __wrap_cap_set_proc(cap_t capabilities);
 int __wrap_cap_set_proc(cap_t capabilities)
@@ -264,13 +271,13 @@ static int run(const char *policy, struct sandbox_spec *spec, struct error **err
 {
 	struct seccomp_program program = { 0 };
 	struct sandbox_result result = { 0 };
-	cleanup_close int userns_fd = -1;
+	cleanup_slot struct slot slot = SLOT_NONE;
 	int r = load_filter(policy, &program, error);
 
 	if (r == 0 && geteuid() == 0)
-		r = slot_new(0, SLOT_UID, &userns_fd, error);
+		r = slot_new(0, SLOT_UID, &slot, error);
 	if (r == 0) {
-		spec->userns_fd = userns_fd;
+		spec->slot = slot;
 		spec->seccomp = &program;
 		spec->output = show;
 		r = sandbox_run(spec, &result, error);

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * How pid 1 of a sandbox comes to be, in namespaces of its own, as the slot's uid: by a helper that
+ * joins the slot, or, without a slot, all at once. Afterwards it goes on in steps.c.
+ */
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "lib/base/syscalls.h"
+#include "sandbox/disk.h"
+#include "sandbox/remedy.h"
+#include "sandbox/setup.h"
+
+/* Of all sandboxes; user and network come with the slot, or beside them. */
+#define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+
+/* What the caller ignores would be ignored by the payload too, across exec. */
+static void reset_signals(void)
+{
+	for (int number = 1; number < NSIG; number++)
+		(void)sigaction(number, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
+}
+
+static _Noreturn void fail(struct setup *setup, enum remedy_part part, struct error *error)
+{
+	error_set_code(error, part);
+	setup_fail(setup, error);
+}
+
+/* ---- in a slot */
+
+/* The parent's end of the lifeline: only he may hold it, or it would never break. */
+struct help {
+	const struct setup *setup;
+	int lifeline_fd;
+};
+
+static int help(void *argument)
+{
+	const struct help *help = argument;
+	/* Its own: it may still share the parent's memory. */
+	struct setup setup = *help->setup;
+	cleanup_error struct error *error = NULL;
+	int32_t message;
+	pid_t pid;
+	int r;
+
+	(void)close_fd(help->lifeline_fd);
+	reset_signals();
+	if (slot_join(setup.slot.userns_fd, &error) < 0)
+		fail(&setup, REMEDY_STEP, error);
+	/* CLONE_PARENT: pid 1 is the caller's own child, who can wait for it and hold its pidfd. */
+	pid = sys_clone3(CLONE_PARENT | NAMESPACES, 0, NULL);
+	if (pid == 0)
+		setup_init(&setup);
+	if (pid < 0) {
+		(void)error_set_errno(&error, -pid, "namespaces (mount, pid, ipc, uts, cgroup)");
+		fail(&setup, REMEDY_NAMESPACES, error);
+	}
+	message = pid;
+	r = message_send(setup.control_fd, SETUP_PID, &message, sizeof(message), NULL, 0, &error);
+	if (r == 0 && setup.disk)
+		disk_watch(&setup);
+	_exit(r < 0 ? 127 : 0);
+}
+
+pid_t start_in_slot(struct setup *setup, int lifeline_fd)
+{
+	struct help argument = { .setup = setup, .lifeline_fd = lifeline_fd };
+	pid_t pid;
+
+	if (!setup->disk)
+		return sys_vfork(help, &argument);
+	/* It stays, to measure trees on disk as their owner. */
+	pid = fork();
+	if (pid == 0)
+		_exit(help(&argument));
+	return pid < 0 ? -errno : pid;
+}
+
+/* ---- alone */
+
+static int map_own_ids(struct error **error)
+{
+	/* Our own /proc files belong to root while we are not dumpable. */
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		return error_set_errno(error, errno, "PR_SET_DUMPABLE");
+	return slot_write_maps("self", geteuid(), getegid(), error);
+}
+
+/* Until the parent has written the maps and has given up root. */
+static int wait_for_parent(const struct setup *setup, struct error **error)
+{
+	cleanup_message struct message message = { 0 };
+
+	return message_receive(setup->control_fd, &message, error);
+}
+
+static _Noreturn void be_alone(struct setup *setup, bool root)
+{
+	cleanup_error struct error *error = NULL;
+	int r;
+
+	reset_signals();
+	r = root ? wait_for_parent(setup, &error) : map_own_ids(&error);
+	if (r == 0 && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
+		r = error_set_errno(&error, errno, "becoming its own uid");
+	if (r < 0)
+		fail(setup, REMEDY_USER_NAMESPACE, error);
+	setup_init(setup);
+}
+
+/* Which of them it was: one alone is tried. */
+static int explain_refusal(int errnum, bool root, struct error **error)
+{
+	pid_t pid = sys_clone3(CLONE_NEWUSER, SIGCHLD, NULL);
+	int r;
+
+	if (pid == 0)
+		_exit(0);
+	if (pid < 0) {
+		r = error_set_errno(error, errnum, "user namespace");
+		error_set_code(*error, root ? REMEDY_SLOT : REMEDY_USER_NAMESPACE);
+		return r;
+	}
+	(void)waitpid(pid, NULL, 0);
+	r = error_set_errno(error, errnum, "namespaces (mount, pid, net, ipc, uts, cgroup)");
+	error_set_code(*error, REMEDY_NAMESPACES);
+	return r;
+}
+
+/* All that root is needed for; then there is none any more, and the child may go on. */
+static int give_up_root(const struct sandbox_spec *spec, pid_t pid, int control_fd,
+			struct error **error)
+{
+	char process[16];
+	int r;
+
+	(void)snprintf(process, sizeof(process), "%d", (int)pid);
+	r = slot_write_maps(process, spec->alone_uid, spec->alone_uid, error);
+	if (r == 0)
+		r = spec->give_up_root(spec->root_context, error);
+	if (r == 0 && (geteuid() == 0 || getuid() == 0))
+		r = error_set(error, EPERM, "root was not given up");
+	if (r == 0)
+		r = message_send(control_fd, MESSAGE_OK, NULL, 0, NULL, 0, error);
+	return r;
+}
+
+pid_t start_alone(struct setup *setup, int lifeline_fd, int control_fd, int *ret_pidfd,
+		  struct error **error)
+{
+	const struct sandbox_spec *spec = setup->spec;
+	const bool root = geteuid() == 0;
+	cleanup_close int pidfd = -1;
+	pid_t pid;
+	int r = 0;
+
+	/* A group of root's would stay: who is in a user namespace without maps has no other. */
+	if (root && setgroups(0, NULL) < 0)
+		return error_set_errno(error, errno, "setgroups");
+	pid = sys_clone3(CLONE_NEWUSER | NAMESPACES | (spec->network ? 0 : CLONE_NEWNET) |
+				 CLONE_PIDFD,
+			 SIGCHLD, &pidfd);
+	if (pid == 0) {
+		(void)close_fd(lifeline_fd);
+		(void)close_fd(control_fd);
+		be_alone(setup, root);
+	}
+	if (pid < 0)
+		return explain_refusal(-pid, root, error);
+	if (root)
+		r = give_up_root(spec, pid, control_fd, error);
+	if (r < 0) {
+		(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+		(void)waitpid(pid, NULL, 0);
+		error_set_code(*error, REMEDY_SLOT);
+		return r;
+	}
+	*ret_pidfd = TAKE_FD(pidfd);
+	return pid;
+}
