@@ -48,21 +48,25 @@ library_objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %_main.c,$(all_sourc
 library = $(BUILD)/libkmodbox.a
 
 program_kmodbox = orchestrator/kmodbox_main
+program_kmodbox-launcher = orchestrator/launcher_main
 program_kmodbox-checker = checker/checker_main
 program_kmodbox-signer = signer/signer_main
 program_kmodbox-installer = installer/installer_main
 program_kmodbox-depmod = installer/depmod_main
 program_kmodbox-unpack = lib/recipes/unpack_main
-helpers = kmodbox-checker kmodbox-signer kmodbox-installer kmodbox-depmod kmodbox-unpack
+helpers = kmodbox-launcher kmodbox-checker kmodbox-signer kmodbox-installer kmodbox-depmod kmodbox-unpack
 # A program whose main does not exist yet is no target.
 programs := $(foreach p,kmodbox $(helpers),$(if $(wildcard $(program_$(p)).c),$(p)))
 program_files = $(addprefix $(BUILD)/bin/,$(programs))
-profile_files := $(patsubst profiles/%,$(BUILD)/bin/profiles/%,$(wildcard profiles/*))
+# Policies compiled beforehand; where what is built here cannot be run here, kmodbox compiles them.
+stored_policies := $(patsubst profiles/%,$(BUILD)/bin/profiles/%.bpf,$(wildcard profiles/*.seccomp))
+profile_files := $(patsubst profiles/%,$(BUILD)/bin/profiles/%,$(wildcard profiles/*)) $(stored_policies)
 
 unit_sources := $(wildcard tests/unit/test_*.c)
 unit_programs = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
-# Single-file programs that suites use: attackers, measuring tools.
-tool_sources := $(wildcard tests/hostile/*.c tests/hosts/*.c tests/crash/*.c tests/bench/*.c)
+# Programs that suites use: those that need our library, and single files: attackers, measuring tools.
+linked_sources := $(wildcard tests/recipes/*.c tests/hostile/layers/*.c) tests/bench/start.c
+tool_sources := $(filter-out $(linked_sources),$(wildcard tests/hostile/*.c tests/hosts/*.c tests/crash/*.c tests/bench/*.c))
 tool_programs = $(patsubst %.c,$(BUILD)/%,$(tool_sources))
 
 .DELETE_ON_ERROR:
@@ -98,9 +102,24 @@ $(BUILD)/bin/$(1): $(BUILD)/$(program_$(1)).o $(library)
 endef
 $(foreach p,$(programs),$(eval $(call program_rule,$(p))))
 
+# What a shell starts needs no loader where static libraries are at hand: that is a tenth of what a
+# sandbox takes. STATIC= links it as all the others.
+front_libraries = $(shell $(PKG_CONFIG) $(if $(STATIC),--static) --libs libseccomp libcap inih)
+STATIC = $(if $(SANITIZE),,$(shell mkdir -p $(BUILD) && echo 'int main(void) { return 0; }' | \
+	$(CC) -static-pie -x c -o $(BUILD)/static-test - -lseccomp -lcap -linih 2>/dev/null && echo -static-pie))
+$(BUILD)/bin/kmodbox: private LDFLAGS += $(STATIC)
+$(BUILD)/bin/kmodbox: private pkg_libs = $(front_libraries)
+
 $(BUILD)/bin/profiles/%: profiles/%
 	@mkdir -p $(@D)
 	cp $< $@
+
+store_policy = $(BUILD)/sandbox/store-policy
+$(store_policy): $(BUILD)/sandbox/store_main.o $(library)
+	$(call command,LINK,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(pkg_libs))
+$(stored_policies): $(BUILD)/bin/profiles/%.bpf: profiles/% $(wildcard profiles/*.seccomp) $(store_policy)
+	@mkdir -p $(@D)
+	$(call command,BPF,$(store_policy) $< >$@)
 
 # It loads profiles as kmodbox does: from beside itself.
 $(BUILD)/tests/test_profile: | $(BUILD)/tests/profiles $(profile_files)
@@ -116,7 +135,6 @@ $(tool_programs): %: %.o
 	$(call command,LINK,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<)
 
 # Those that need our library too.
-linked_sources := $(wildcard tests/recipes/*.c tests/hostile/layers/*.c)
 linked_programs = $(patsubst %.c,$(BUILD)/%,$(linked_sources))
 # What peel puts between the library and its walls.
 peeled = sys_landlock_abi sys_clone3 slot_join_network cap_set_proc cap_compare prctl open fsconfig faccessat mounts_clone \
@@ -194,7 +212,7 @@ test-real: deps
 	$(suites) real
 
 bench: deps
-	$(again) all kernels $(tool_programs)
+	$(again) all kernels $(tool_programs) $(linked_programs)
 	tests/bench/run.sh
 
 check: all
@@ -217,7 +235,7 @@ install: all
 		$(sharedir)/containers)
 	install -m 0755 $(BUILD)/bin/kmodbox $(DESTDIR)$(bindir)/
 	install -m 0755 $(filter-out %/kmodbox,$(program_files)) $(DESTDIR)$(libexecdir)/
-	install -m 0644 $(wildcard profiles/*) $(DESTDIR)$(profiledir)/
+	install -m 0644 $(profile_files) $(DESTDIR)$(profiledir)/
 	install -d $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man8
 	scdoc <docs/kmodbox-build.json.5.scd >$(DESTDIR)$(mandir)/man5/kmodbox-build.json.5
 	scdoc <docs/kmodbox-modules.d.5.scd >$(DESTDIR)$(mandir)/man5/kmodbox-modules.d.5

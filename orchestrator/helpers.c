@@ -164,6 +164,29 @@ int helper_open_profile(const char *name, int *ret_fd, struct error **error)
 	return open_own("/profiles", KMODBOX_PROFILEDIR, name, ret_fd, error);
 }
 
+int helper_become(const char *name, char **argv, struct error **error)
+{
+	char program[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	cleanup_free char *beside = NULL;
+	cleanup_free char *installed = format_string("%s/%s", KMODBOX_LIBEXECDIR, name);
+
+	while (length > 0 && program[length - 1] != '/')
+		length--;
+	/* Where there is no /proc, only what is installed is found. */
+	beside = format_string("%.*s%s", length < 0 ? 0 : (int)length, program, name);
+	if (!beside || !installed)
+		return error_set_errno(error, ENOMEM, "%s", name);
+	/* By its path: what is run by a descriptor has that number for its name. */
+	(void)execv(beside, argv);
+	if (errno == ENOENT)
+		(void)execv(installed, argv);
+	return error_refuse(error, EXIT_INFRASTRUCTURE, errno,
+			    "%s is neither %s nor %s, or cannot be run (%s): is kmodbox "
+			    "installed whole?",
+			    name, beside, installed, strerror(errno));
+}
+
 int helper_read_policy(const char *file, struct text *policy, struct error **error)
 {
 	cleanup_text struct text base_policy = { 0 };

@@ -41,6 +41,11 @@ void helper_clear(struct helper *helper);
  */
 int helper_open_program(const char *name, int *ret_fd, struct error **error) must_check;
 int helper_open_profile(const char *name, int *ret_fd, struct error **error) must_check;
+/*
+ * This process becomes a program of ours, with its arguments and environment. Returns only where it
+ * cannot; error_code() EXIT_INFRASTRUCTURE.
+ */
+int helper_become(const char *name, char **argv, struct error **error) must_check;
 /* A policy's text ("network.seccomp"), and behind it the text of the one that it extends. */
 int helper_read_policy(const char *file, struct text *policy, struct error **error) must_check;
 

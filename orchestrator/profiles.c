@@ -195,6 +195,20 @@ static int read_policy(const struct loading *loading, const char *file, struct f
 	return r;
 }
 
+/* What was compiled while kmodbox was built. -ESTALE: it is not there, or of another text. */
+static int load_stored(const struct loading *loading, const struct found *policy)
+{
+	cleanup_free char *file = format_string("%s.bpf", loading->profile->settings.seccomp);
+	cleanup_text struct text stored = { 0 };
+	cleanup_close int fd = -1;
+
+	if (policy->own || !file || helper_open_profile(file, &fd, NULL) < 0 ||
+	    read_fd(fd, POLICY_MAXIMUM, &stored, NULL) < 0)
+		return -ESTALE;
+	return seccomp_stored_read(stored.data, stored.length, policy->text.data,
+				   policy->text.length, &loading->profile->program);
+}
+
 static int load_policy(const struct loading *loading, struct error **error)
 {
 	struct loaded_profile *profile = loading->profile;
@@ -206,7 +220,7 @@ static int load_policy(const struct loading *loading, struct error **error)
 				 "%s:1: it has no 'seccomp = FILE', and extends nothing that has",
 				 profile->path);
 	r = read_policy(loading, profile->settings.seccomp, &policy, error);
-	if (r == 0)
+	if (r == 0 && load_stored(loading, &policy) < 0)
 		r = seccomp_compile(policy.path, policy.text.data, policy.text.length,
 				    &profile->program, error);
 	if (r < 0)

@@ -47,48 +47,110 @@ static void emit_load(struct emitter *emitter, size_t offset)
 	emit(emitter, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)offset);
 }
 
-/* The rules of one call; a condition that fails jumps to the next rule. */
+/* How many rules from here on only differ in the value that one argument is compared with. */
+static size_t alike(const struct seccomp_rule *rules, size_t count)
+{
+	size_t length = 1;
+
+	while (length < count && length < UINT8_MAX && rules[0].condition_count == 1 &&
+	       rules[length].condition_count == 1 && rules[0].action == rules[length].action &&
+	       rules[0].conditions[0].test == SECCOMP_IS &&
+	       rules[length].conditions[0].test == SECCOMP_IS &&
+	       rules[0].conditions[0].argument == rules[length].conditions[0].argument)
+		length++;
+	return length;
+}
+
+/* The low half of the argument: kernels with these calls are little-endian. */
+static void emit_argument(struct emitter *emitter, unsigned argument)
+{
+	emit_load(emitter, offsetof(struct seccomp_data, args) + 8 * argument);
+}
+
+/* One load for all; whichever value it is, they return the same. */
+static void emit_alike(struct emitter *emitter, const struct seccomp_rule *rules, size_t count)
+{
+	emit_argument(emitter, rules[0].conditions[0].argument);
+	for (size_t i = 0; i < count; i++)
+		emit(emitter, BPF_JMP | BPF_K | BPF_JEQ, (uint8_t)(count - i - 1),
+		     i + 1 < count ? 0 : 1, rules[i].conditions[0].value);
+	emit(emitter, BPF_RET | BPF_K, 0, 0, rules[0].action);
+}
+
+/* A condition that fails jumps to the next rule. */
+static void emit_rule(struct emitter *emitter, const struct seccomp_rule *rule)
+{
+	for (size_t c = 0; c < rule->condition_count; c++) {
+		const struct seccomp_condition *condition = &rule->conditions[c];
+		/* Behind this pair: the other conditions' pairs and the return. */
+		uint8_t skip = (uint8_t)(2 * (rule->condition_count - c - 1) + 1);
+		bool lacks = condition->test == SECCOMP_LACKS;
+
+		emit_argument(emitter, condition->argument);
+		emit(emitter,
+		     BPF_JMP | BPF_K | (condition->test == SECCOMP_IS ? BPF_JEQ : BPF_JSET),
+		     lacks ? skip : 0, lacks ? 0 : skip, condition->value);
+	}
+	emit(emitter, BPF_RET | BPF_K, 0, 0, rule->action);
+}
+
 static void emit_call(struct emitter *emitter, const struct seccomp_call *call)
 {
+	size_t count;
+
 	if (!call) {
 		emit(emitter, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS);
 		return;
 	}
-	for (size_t i = 0; i < call->rule_count; i++) {
-		const struct seccomp_rule *rule = &call->rules[i];
-
-		for (size_t c = 0; c < rule->condition_count; c++) {
-			const struct seccomp_condition *condition = &rule->conditions[c];
-			/* Behind this pair: the other conditions' pairs and the return. */
-			uint8_t skip = (uint8_t)(2 * (rule->condition_count - c - 1) + 1);
-			bool lacks = condition->test == SECCOMP_LACKS;
-
-			/* The low half of the argument: kernels with these calls are little-endian.
-			 */
-			emit_load(emitter,
-				  offsetof(struct seccomp_data, args) + 8 * condition->argument);
-			emit(emitter,
-			     BPF_JMP | BPF_K | (condition->test == SECCOMP_IS ? BPF_JEQ : BPF_JSET),
-			     lacks ? skip : 0, lacks ? 0 : skip, condition->value);
-		}
-		emit(emitter, BPF_RET | BPF_K, 0, 0, rule->action);
+	for (size_t i = 0; i < call->rule_count; i += count) {
+		count = alike(call->rules + i, call->rule_count - i);
+		if (count > 1)
+			emit_alike(emitter, call->rules + i, count);
+		else
+			emit_rule(emitter, &call->rules[i]);
 	}
+}
+
+/* Instructions that emit_call() makes at most. */
+static size_t call_length(const struct seccomp_call *call)
+{
+	size_t length = call ? call->rule_count : 1;
+
+	for (size_t i = 0; call && i < call->rule_count; i++)
+		length += 2 * call->rules[i].condition_count;
+	return length;
+}
+
+/* Instructions that emit_search() makes at most. */
+static size_t search_length(const struct range *ranges, size_t count)
+{
+	size_t length = 2 * (count - 1);
+
+	for (size_t i = 0; i < count; i++)
+		length += call_length(ranges[i].call);
+	return length;
 }
 
 static void emit_search(struct emitter *emitter, const struct range *ranges, size_t count)
 {
-	size_t middle = count / 2;
+	const size_t middle = count / 2;
+	bool near;
 	size_t jump;
 
 	if (count == 1) {
 		emit_call(emitter, ranges[0].call);
 		return;
 	}
-	/* At or beyond the middle: a long jump to the right half, else fall into the left one. */
-	emit(emitter, BPF_JMP | BPF_JGE | BPF_K, 0, 1, ranges[middle].first);
-	jump = emit(emitter, BPF_JMP | BPF_JA, 0, 0, 0);
+	/* At or beyond the middle: to the right half, by a jump of its own where that is far. */
+	near = search_length(ranges, middle) <= UINT8_MAX;
+	jump = emit(emitter, BPF_JMP | BPF_JGE | BPF_K, 0, near ? 0 : 1, ranges[middle].first);
+	if (!near)
+		jump = emit(emitter, BPF_JMP | BPF_JA, 0, 0, 0);
 	emit_search(emitter, ranges, middle);
-	emitter->code[jump].k = (uint32_t)(emitter->count - jump - 1);
+	if (near)
+		emitter->code[jump].jt = (uint8_t)(emitter->count - jump - 1);
+	else
+		emitter->code[jump].k = (uint32_t)(emitter->count - jump - 1);
 	emit_search(emitter, ranges + middle, count - middle);
 }
 

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "lib/base/error.h"
+#include "lib/base/text.h"
 
 struct seccomp_program {
 	struct sock_filter *instructions; /* owned */
@@ -27,6 +28,14 @@ int seccomp_extended(const char *text, size_t length, char **ret_name,
 /* Compiles a policy's text; name is for messages ("build.seccomp:12: unknown system call 'x'"). */
 int seccomp_compile(const char *name, const char *text, size_t length,
 		    struct seccomp_program *ret_program, struct error **error) must_check;
+/*
+ * A program and the text it was compiled of, as bytes of a file; and back. -ESTALE: it is none, or
+ * it was made of another text, by another version or for another architecture; compile then.
+ */
+int seccomp_stored_make(const struct seccomp_program *program, const char *text, size_t length,
+			struct text *stored) must_check;
+int seccomp_stored_read(const char *stored, size_t stored_length, const char *text, size_t length,
+			struct seccomp_program *ret_program) must_check;
 /*
  * Installs it in this process, which must have no_new_privs set. Where ret_listener is given,
  * refused calls wait for whoever serves that descriptor (sandbox/denied.h): close-on-exec; to be

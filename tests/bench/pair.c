@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Times commands against each other in one run: A B C A B C ..., so that whatever else the machine
- * does hits all alike, and prints minimum, median and maximum of each and the median of the ratios
- * of a round to the first command's. A ratio of paired runs travels between machines, a time does
- * not. Trusts its arguments.
+ * does hits all alike, and prints minimum, median and maximum of each, the median of the ratios of
+ *a round to the first command's, and in what interval that is. A ratio of paired runs travels
+ *between machines, a time does not. Trusts its arguments.
  *
  *	pair ROUNDS NAME PREPARE COMMAND [ARGUMENT...] [--- NAME PREPARE COMMAND...]...
  *
@@ -85,6 +85,25 @@ static double median(double *values, size_t count)
 	return (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
+/*
+ * How many values at either end are left out of the interval that holds the true median with 95 %,
+ * whatever the values' distribution is: by ranks, of a binomial distribution with p = 1/2.
+ */
+static size_t outside(size_t count)
+{
+	double sum = 0, one = 1;
+	size_t rank = 0;
+
+	for (size_t i = 0; i < count; i++)
+		one /= 2;
+	while (sum + one <= 0.025 && rank < count / 2) {
+		sum += one;
+		one = one * (double)(count - rank) / (double)(rank + 1);
+		rank++;
+	}
+	return rank > 0 ? rank - 1 : 0;
+}
+
 static void measure(struct command *commands, size_t count, size_t rounds)
 {
 	for (size_t round = 0; round < rounds; round++) {
@@ -144,13 +163,18 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	measure(commands, count, rounds);
-	(void)printf("%-28s %9s %9s %9s %8s\n", "", "min ms", "median", "max", "ratio");
+	(void)printf("%-28s %9s %9s %9s %8s   %s\n", "", "min ms", "median", "max", "ratio",
+		     "its interval (95 %)");
 	for (size_t i = 0; i < count; i++) {
 		double middle = median(commands[i].milliseconds, rounds);
 		const double *sorted = commands[i].milliseconds;
 
-		(void)printf("%-28s %9.2f %9.2f %9.2f %8.2f\n", commands[i].name, sorted[0], middle,
-			     sorted[rounds - 1], median(commands[i].ratios, rounds));
+		double ratio = median(commands[i].ratios, rounds);
+
+		(void)printf("%-28s %9.2f %9.2f %9.2f %8.2f   %.2f to %.2f\n", commands[i].name,
+			     sorted[0], middle, sorted[rounds - 1], ratio,
+			     commands[i].ratios[outside(rounds)],
+			     commands[i].ratios[rounds - 1 - outside(rounds)]);
 	}
 	return 0;
 }

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # `make bench`: how fast, how much memory. Commands are run in turn and compared within one run
-# (tests/bench/pair.c); figures, no verdicts: no test asserts on time. ROUNDS, BUILDS and TEN say how often.
+# (tests/bench/pair.c, start.c); figures, no verdicts: no test asserts on time. ROUNDS, PAIRS, BUILDS and
+# TEN say how often.
 set -euo pipefail
 # shellcheck source=tests/lib/common.sh
 . "$(dirname "$0")/../lib/common.sh"
 
 pair=$build/tests/bench/pair
-rounds=${ROUNDS:-100} builds=${BUILDS:-9} ten=${TEN:-3}
+rounds=${ROUNDS:-100} builds=${BUILDS:-9} ten=${TEN:-3} pairs=${PAIRS:-20}
 bench=$build/bench
 [ -x "$kmodbox" ] || die "$kmodbox is not built; run: make"
 
@@ -40,13 +41,35 @@ compare() {
 }
 
 start() {
-	say "start of a sandbox: /bin/true and back, $rounds rounds"
-	compare "$rounds" "fork and exec" - /bin/true \
-		--- "bubblewrap" - "${bubblewrap[@]}" /bin/true \
-		--- "kmodbox sandbox" - "$kmodbox" sandbox -- /bin/true
-	say ""
+	local user=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+	say "start of a sandbox: /bin/true and back, $rounds rounds; the one-shot command"
 	compare "$rounds" "bubblewrap" - "${bubblewrap[@]}" /bin/true \
-		--- "kmodbox sandbox" - "$kmodbox" sandbox -- /bin/true
+		--- "kmodbox sandbox" - "$kmodbox" sandbox -- /bin/true \
+		--- "fork and exec" - /bin/true
+	say ""
+	say "the same from within a program; the other tool is bubblewrap"
+	"$build/tests/bench/start" "$rounds" "$top/profiles" "${bubblewrap[@]}" /bin/true
+	# A checkout that others may not enter cannot be measured as somebody else.
+	if [ "$(id -u)" -ne 0 ] || ! "${user[@]}" test -x "$kmodbox"; then
+		return 0
+	fi
+	say ""
+	say "the same as an ordinary user"
+	compare "$rounds" "bubblewrap" - "${user[@]}" "${bubblewrap[@]}" /bin/true \
+		--- "kmodbox sandbox" - "${user[@]}" "$kmodbox" sandbox -- /bin/true
+	"${user[@]}" "$build/tests/bench/start" "$rounds" "$top/profiles" "${bubblewrap[@]}" /bin/true
+}
+
+# What a sandbox costs while it runs: the same make, on the same disk, inside of one and bare.
+inside() {
+	local release work=$bench/inside
+	release=$(kernel_release "$kernels/6.1")
+	mkdir -p "$work"
+	compare "$pairs" "make" "$(prepare inside "rm -rf $work/bbswitch" "cp -r /usr/src/$name $work/bbswitch")" \
+		make -j2 -C "/lib/modules/$release/build" "M=$work/bbswitch" \
+		--- "the same in a sandbox" "$bench/prepare-inside" \
+		"$kmodbox" sandbox --ro "/lib/modules/$release" --rw "$work" -- \
+		make -j2 -C "/lib/modules/$release/build" "M=$work/bbswitch"
 }
 
 # Inside the private namespace: bare make, dkms and kmodbox on the same source and headers.
@@ -125,7 +148,7 @@ memory() {
 	pid=$!
 	while kill -0 "$pid" 2>/dev/null; do
 		for status in /proc/[0-9]*/status; do
-			value=$(awk '/^Name:/ && $2 != "kmodbox" { exit } /^VmHWM:/ { print $2; exit }' "$status" 2>/dev/null || true)
+			value=$(awk '/^Name:/ && $2 !~ /^kmodbox/ { exit } /^VmHWM:/ { print $2; exit }' "$status" 2>/dev/null || true)
 			[ "${value:-0}" -le "$peak" ] || peak=$value
 		done
 		sleep 0.05
@@ -143,11 +166,18 @@ case ${1:-} in
 	build_small
 	exit
 	;;
+--inside)
+	inside
+	exit
+	;;
 esac
 rm -rf "$bench"
 mkdir -p "$bench"/{dkms,src,modules}
 start
 cp -r "$drivers/bbswitch/usr/src/$name" "$bench/src/"
+say ""
+say "bbswitch for kernel 6.1, $pairs pairs"
+"$top/tests/lib/private.sh" 6.1 bbswitch PAIRS="$pairs" "$(realpath "$0")" --inside
 for kernel in 6.1 6.12; do
 	[ -d "$kernels/$kernel" ] || continue
 	say ""

@@ -347,12 +347,74 @@ static void test_too_large(void **state)
 	struct error *error = NULL;
 
 	(void)state;
-	for (int i = 0; i < BPF_MAXINSNS / 3 + 1; i++)
+	for (int i = 0; i < BPF_MAXINSNS; i++)
 		assert_int_equal(text_append_format(&policy, "allow ioctl if arg1 is %d\n", i), 0);
 	assert_int_equal(text_append_string(&policy, "refuse ioctl\n"), 0);
 	assert_int_equal(seccomp_compile("p", policy.data, policy.length, &none, &error), -E2BIG);
 	assert_null(none.instructions);
 	error = error_free(error);
+}
+
+/* More values of one argument than one jump can span. */
+static void test_many_alike(void **state)
+{
+	cleanup_text struct text policy = { 0 };
+	struct seccomp_program kept = program;
+	struct seccomp_data data = { .nr = SYS_ioctl, .arch = AUDIT_ARCH_X86_64 };
+
+	(void)state;
+	for (int i = 0; i < 600; i++)
+		assert_int_equal(text_append_format(&policy, "allow ioctl if arg1 is %d\n", 2 * i),
+				 0);
+	assert_int_equal(text_append_string(&policy, "pretend ioctl if arg1 is 7\n"
+						     "refuse ioctl\nallow read\n"),
+			 0);
+	assert_int_equal(seccomp_compile("p", policy.data, policy.length, &program, NULL), 0);
+	for (unsigned i = 0; i < 1300; i++) {
+		data.args[1] = i;
+		assert_int_equal(interpret(&program, &data, NULL), i < 1200 && i % 2 == 0 ? ALLOW
+								   : i == 7 ? SECCOMP_RET_ERRNO
+									    : REFUSE);
+	}
+	seccomp_program_clear(&program);
+	program = kept;
+}
+
+/* Only for the text that it was made of, byte by byte. */
+static void test_stored(void **state)
+{
+	static const char text[] = "allow read\nrefuse write\n",
+			  other[] = "allow read\nallow  write\n";
+	const size_t length = sizeof(text) - 1;
+	struct seccomp_program made = { 0 }, back = { 0 };
+	cleanup_text struct text stored = { 0 };
+
+	(void)state;
+	assert_int_equal(sizeof(text), sizeof(other));
+	assert_int_equal(seccomp_compile("p", text, length, &made, NULL), 0);
+	assert_int_equal(seccomp_stored_make(&made, text, length, &stored), 0);
+	assert_int_equal(seccomp_stored_read(stored.data, stored.length, text, length, &back), 0);
+	assert_int_equal(back.count, made.count);
+	assert_int_equal(back.can_report, made.can_report);
+	assert_memory_equal(back.instructions, made.instructions,
+			    made.count * sizeof(*made.instructions));
+	seccomp_program_clear(&back);
+	assert_int_equal(seccomp_stored_read(stored.data, stored.length, other, length, &back),
+			 -ESTALE);
+	for (size_t i = 0; i < stored.length; i++)
+		assert_int_equal(seccomp_stored_read(stored.data, i, text, length, &back), -ESTALE);
+	/* Of another version, for another architecture, with more instructions than there are. */
+	for (size_t i = 0; i < 28; i++) {
+		if (i >= 20 && i < 24)
+			continue; /* can_report: any value is one */
+		stored.data[i] ^= 0x40;
+		assert_int_equal(
+			seccomp_stored_read(stored.data, stored.length, text, length, &back),
+			-ESTALE);
+		stored.data[i] ^= 0x40;
+	}
+	assert_null(back.instructions);
+	seccomp_program_clear(&made);
 }
 
 /* What the language promises and build.seccomp does not use. */
@@ -394,7 +456,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_foreign_entry), cmocka_unit_test(test_unknown_numbers),
 		cmocka_unit_test(test_arguments),     cmocka_unit_test(test_kernel_agrees),
 		cmocka_unit_test(test_language),      cmocka_unit_test(test_mistakes),
-		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_too_large),     cmocka_unit_test(test_many_alike),
+		cmocka_unit_test(test_stored),
 	};
 
 	if (argc == 2 && strcmp(argv[1], "--golden") == 0) {
