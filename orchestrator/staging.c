@@ -48,6 +48,13 @@ int staging_try(struct error **error)
 
 int staging_begin(struct error **error)
 {
+	/*
+	 * In a container we may be the last of the namespace that is left, with which its mounts
+	 * would come apart: a program of one of them would have no path any more (/proc/self/exe),
+	 * and find nothing that stands beside it. So it is kept, until this process ends.
+	 */
+	if (open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC) < 0)
+		return error_set_errno(error, errno, "/proc/self/ns/mnt");
 	if (mkdir(STAGE, 0755) < 0 && errno != EEXIST)
 		return no_place(errno, error);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||

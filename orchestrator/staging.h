@@ -9,7 +9,7 @@
 
 #include "lib/base/error.h"
 
-/* Once, as root: leaves the host's mount namespace. */
+/* Once a run, as root: leaves the host's mount namespace, which stays open as a descriptor. */
 int staging_begin(struct error **error) must_check;
 /* The same, but leaves nothing on disk: can it be done here? error_code() 30, and the remedy. */
 int staging_try(struct error **error) must_check;

@@ -72,6 +72,35 @@ works() {
 	pass "$name${expected:+, without $expected}"
 }
 
+# builds NAME LAYER HOST...: a build there works, and its record says that this layer, if any, was absent
+builds() {
+	local name=$1 layer=$2 world=$work/open/world headers=$kernels/6.1 record release
+	shift 2
+	if [ ! -d "$headers" ]; then
+		skip "$who: $name: a build: no kernel headers below $kernels (make kernels)"
+		return
+	fi
+	release=$(kernel_release "$headers")
+	mkdir -m 0777 "$world" "$world/dkms" "$world/src" "$world/modules"
+	cp -R "$top/tests/demo/demo-v0.1" "$world/src/demo-0.1"
+	on "$@" :: build demo/0.1 -k "$release" --kernel-root "$headers" \
+		--dkmstree "$world/dkms" --sourcetree "$world/src" --installtree "$world/modules" \
+		--statedir "$world/state" --dkmsconfig "$work/none" --configdir "$work/none"
+	record=$world/dkms/demo/0.1/$release/x86_64/build.json
+	if [ "$code" -ne 0 ]; then
+		fail "$who: $name: a build ended with $code"
+		show_error
+	elif [ -z "$layer" ]; then
+		pass "$who: $name: a build works"
+	elif tr -d '\n' <"$record" | tr '}' '\n' | grep -F "\"name\": \"$layer\"" |
+		grep -F '"active": false' >/dev/null; then
+		pass "$who: $name: a build works, and its record says that '$layer' is absent"
+	else
+		fail "$who: $name: the record of a build does not say that '$layer' is absent"
+	fi
+	rm -rf "$world"
+}
+
 # refused WORDS: how kmodbox has just ended
 refused() {
 	[ "$code" -eq 30 ] && [ "$(wc -l <"$work/err")" -eq 1 ] &&
@@ -188,6 +217,10 @@ check_mounts() {
 			mkdir -p ./\$name; mount --rbind /\$name ./\$name; done
 		mkdir -p ./$work/open; mount --bind $work/open ./$work/open" chroot "$root/top"
 	refuses "a chroot to a mount" "a chroot" with_mounts "mount --rbind / $root" chroot "$root"
+	# Whose processes are the last of the namespace that root's kmodbox leaves.
+	mkdir -p "$work/programs"
+	kmodbox=$work/programs/bin/kmodbox builds "programs on a mount of their own" "" \
+		with_mounts "mount --bind $build $work/programs"
 	if is_root; then
 		# Only what shows the trees of the host needs it.
 		with_mounts 'mount -t tmpfs -o ro none /run' "$kmodbox" doctor >"$work/out" 2>"$work/err" && code=0 || code=$?
@@ -270,7 +303,7 @@ check_bubblewrap() {
 # A container of the host's own tree, of which nothing that is written stays.
 podman_prepare='mount -t tmpfs none WORK; cd WORK; mkdir upper work root store run tmp
 	mount -t overlay none -o lowerdir=/,upperdir=upper,workdir=work root
-	mkdir -p root/TOP root/BUILD/bin; mount --bind TOP root/TOP; cp -R BUILD/bin root/BUILD/
+	mkdir -p root/TOP root/BUILD; mount --bind TOP root/TOP; mount --bind BUILD root/BUILD
 	while umount -l /sys/fs/cgroup 2>/dev/null; do :; done
 	mount -t cgroup2 none /sys/fs/cgroup'
 # podman OPTION... -- COMMAND...
