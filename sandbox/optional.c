@@ -17,6 +17,8 @@ const char *sandbox_optional_name(unsigned bit)
 		return "refused calls are seen";
 	case SANDBOX_OPTIONAL_WATCHDOG:
 		return "limits of all processes";
+	case SANDBOX_OPTIONAL_NESTING:
+		return "no nested user namespaces";
 	default:
 		return NULL;
 	}

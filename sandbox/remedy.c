@@ -47,21 +47,15 @@ static bool has_options(const struct host *host)
 static int append_options(const struct host *host, const char *first, struct text *text)
 {
 	const bool docker = host->container == HOST_DOCKER;
-	const bool masked = host->proc_masked || host->proc_sys_read_only;
 	int r = text_append_format(text, "%s%s", docker ? "docker run" : "podman run", first);
 
 	if (r == 0 && label_confines(host))
 		r = text_append_string(text, strchr(host->label, ':')
 						     ? " --security-opt label=disable"
 						     : " --security-opt apparmor=unconfined");
-	if (r == 0 && masked)
-		r = text_append_string(text, docker ? " --security-opt systempaths=unconfined"
-						    : " --security-opt unmask=ALL");
 	if (r == 0 && docker)
-		r = text_append_string(text, masked ? " (GitLab runner: privileged = true in "
-						      "[runners.docker])"
-						    : " (GitLab runner: security_opt in "
-						      "[runners.docker])");
+		r = text_append_format(text, " (GitLab runner: %ssecurity_opt in [runners.docker])",
+				       strstr(first, "--cap-add") ? "cap_add and " : "");
 	return r;
 }
 
@@ -199,37 +193,6 @@ static int apparmor_restriction(const struct question *question)
 		"apparmor_parser -r /etc/apparmor.d/kmodbox");
 }
 
-/* Containers and units mount /proc/sys read-only, or leave it out. */
-static int read_only_sysctls(const struct question *question)
-{
-	static const char *const remedies[] = {
-		[HOST_NO_CONTAINER] = "mount -o remount,bind,rw /proc/sys",
-		[HOST_LXC] = "lxc.mount.auto = proc:rw in its configuration",
-		[HOST_NSPAWN] = "SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 in the environment of "
-				"systemd-nspawn",
-		[HOST_OTHER_CONTAINER] = "run a container that masks no system paths (Kubernetes: "
-					 "securityContext.procMount Unmasked)",
-	};
-	const struct host *host = question->host;
-	const bool absent = host->user_namespaces == HOST_UNKNOWN && question->errnum == ENOENT;
-	int r;
-
-	if (question->part != REMEDY_STEP ||
-	    !(absent || (host->proc_sys_read_only && question->errnum == EROFS)))
-		return 0;
-	if (host->unit[0] && host->container == HOST_NO_CONTAINER)
-		return text_append_format(question->text,
-					  "%s may not write to /proc/sys: set "
-					  "ProtectKernelTunables=no and ProcSubset=all "
-					  "(systemctl edit %s)",
-					  host->unit, host->unit);
-	r = text_append_format(question->text,
-			       "/proc/sys is %s here: ", absent ? "missing" : "read-only");
-	if (r == 0 && has_options(host))
-		return append_options(host, filter_option(host), question->text);
-	return r < 0 ? r : text_append_string(question->text, remedies[host->container]);
-}
-
 /* AppArmor and SELinux answer EACCES, a filter EPERM or ENOSYS. */
 static int confined(const struct question *question)
 {
@@ -320,22 +283,9 @@ int remedy_find(const struct host *host, enum remedy_part part, int errnum, bool
 		struct text *text)
 {
 	static int (*const reasons[])(const struct question *) = {
-		no_proc,
-		old_kernel,
-		missing_namespaces,
-		exhausted,
-		no_process,
-		some_uids,
-		weak_root,
-		in_chroot,
-		unprivileged_clone,
-		apparmor_restriction,
-		read_only_sysctls,
-		confined,
-		filtered,
-		missing_seccomp,
-		missing_call,
-		refused,
+		no_proc,   old_kernel, missing_namespaces, exhausted,	       no_process,
+		some_uids, weak_root,  in_chroot,	   unprivileged_clone, apparmor_restriction,
+		confined,  filtered,   missing_seccomp,	   missing_call,       refused,
 	};
 	const struct question question = {
 		.host = host, .part = part, .errnum = errnum, .root = root, .text = text
@@ -348,15 +298,37 @@ int remedy_find(const struct host *host, enum remedy_part part, int errnum, bool
 	return r;
 }
 
+/* A layer that needs what containers and units lay over /proc, or leave out of it. */
+static int append_unmasked(const struct host *host, const char *settings,
+			   const char *const *remedies, struct text *text)
+{
+	if (host->unit[0] && host->container == HOST_NO_CONTAINER)
+		return text_append_format(text, "%s of %s", settings, host->unit);
+	return text_append_string(text, remedies[host->container]);
+}
+
 int remedy_find_layer(const struct host *host, const char *layer, struct text *text)
 {
+	static const char docker[] = "docker run --security-opt systempaths=unconfined (GitLab "
+				     "runner: privileged = true in [runners.docker])";
+	static const char podman[] = "podman run --security-opt unmask=ALL";
 	static const char *const unmasked[] = {
 		[HOST_NO_CONTAINER] = "unmount what lies over parts of /proc",
-		[HOST_DOCKER] = "docker run --security-opt systempaths=unconfined",
-		[HOST_PODMAN] = "podman run --security-opt unmask=ALL",
+		[HOST_DOCKER] = docker,
+		[HOST_PODMAN] = podman,
 		[HOST_LXC] = "lxc config set NAME security.nesting true",
 		[HOST_NSPAWN] = "systemd-nspawn masks parts of /proc always; builds work without",
 		[HOST_OTHER_CONTAINER] = "a container that masks no system paths",
+	};
+	static const char *const writable[] = {
+		[HOST_NO_CONTAINER] = "mount -o remount,bind,rw /proc/sys",
+		[HOST_DOCKER] = docker,
+		[HOST_PODMAN] = podman,
+		[HOST_LXC] = "lxc.mount.auto = proc:rw in its configuration",
+		[HOST_NSPAWN] = "SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 in the environment of "
+				"systemd-nspawn",
+		[HOST_OTHER_CONTAINER] = "a container that masks no system paths (Kubernetes: "
+					 "securityContext.procMount Unmasked)",
 	};
 
 	if (string_equal(layer, "landlock"))
@@ -365,14 +337,15 @@ int remedy_find_layer(const struct host *host, const char *layer, struct text *t
 	if (string_equal(layer, sandbox_optional_name(SANDBOX_OPTIONAL_DENIED)))
 		return text_append_string(text, "run it outside of the sandbox or tracer that "
 						"supervises it");
+	if (string_equal(layer, sandbox_optional_name(SANDBOX_OPTIONAL_NESTING)))
+		return append_unmasked(host, "ProtectKernelTunables=no and ProcSubset=all",
+				       writable, text);
 	if (!string_equal(layer, "own /proc"))
 		return 0;
-	if (host->unit[0] && host->container == HOST_NO_CONTAINER)
-		return text_append_format(text,
-					  "ProtectKernelTunables=no, ProtectKernelLogs=no and "
-					  "ProtectProc=default of %s",
-					  host->unit);
-	return text_append_string(text, unmasked[host->container]);
+	return append_unmasked(host,
+			       "ProtectKernelTunables=no, ProtectKernelLogs=no and "
+			       "ProtectProc=default",
+			       unmasked, text);
 }
 
 static int find(const struct host *host, int part, int errnum, bool root, struct text *text)

@@ -20,7 +20,7 @@ enum remedy_part {
 	REMEDY_USER_NAMESPACE = 200, /* one of the caller's own */
 	REMEDY_SLOT,		     /* one that root makes for another uid */
 	REMEDY_NAMESPACES,	     /* all the others */
-	REMEDY_STEP,		     /* what is done inside of them: mounts, /proc/sys, a filter */
+	REMEDY_STEP,		     /* what is done inside of them: mounts, a filter */
 	REMEDY_LAYER = 1 << 10, /* and a bit of enum sandbox_optional: a layer that is absent */
 };
 

@@ -94,11 +94,13 @@ static int step_forbid_namespaces(struct setup *setup, struct error **error)
 	(void)setup;
 	/* While the host's /proc can still be reached. It counts for this user namespace only. */
 	fd = open("/proc/sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return error_set_errno(error, errno, "/proc/sys/user/max_user_namespaces");
-	if (write(fd, "0", 1) != 1)
-		return error_set_errno(error, errno, "/proc/sys/user/max_user_namespaces");
-	return 0;
+	if (fd >= 0 && write(fd, "0", 1) == 1)
+		return 0;
+	/* Containers and units mount it read-only, leave it out, or have a label that refuses it.
+	 */
+	if (errno == EROFS || errno == EACCES || errno == EPERM || errno == ENOENT)
+		return 1;
+	return error_set_errno(error, errno, "/proc/sys/user/max_user_namespaces");
 }
 
 static int step_private_mounts(struct setup *setup, struct error **error)
@@ -228,7 +230,8 @@ const struct setup_step setup_steps[] = {
 	{ "death with parent", "nothing of a build survives the program that started it",
 	  step_die_with_parent, NULL },
 	{ "no nested user namespaces", "their kernel code is where containers are broken out of",
-	  step_forbid_namespaces, NULL },
+	  step_forbid_namespaces,
+	  "/proc/sys/user cannot be written to here; the system call filter alone refuses them" },
 	{ "private mounts",
 	  "no mount made here shows on the host, none of the host's arrives later",
 	  step_private_mounts, NULL },

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Layers that a host does not give: an error with its remedy, unless the description names them
- * optional; then the result says that they are absent. The host is made by seccomp filters in a
- * child, of which the kernel takes one with a supervisor and any number without (seccomp(2)).
+ * optional; then the result says that they are absent. The host is made in a child: by mounts, or
+ * by seccomp filters, of which the kernel takes one with a supervisor and any number without
+ * (seccomp(2)).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,10 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -49,6 +53,34 @@ static int without_landlock(void)
 static int supervised(void)
 {
 	return install_filter(SYS_reboot, SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+}
+
+static bool write_line(const char *path, const char *line)
+{
+	cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write_all(fd, line, strlen(line)) == 0;
+}
+
+/* As containers have it. An ordinary user mounts in a namespace of his own, in which he stays it.
+ */
+static int read_only_sysctls(void)
+{
+	const unsigned uid = geteuid(), gid = getegid();
+	char uid_map[32], gid_map[32];
+
+	(void)snprintf(uid_map, sizeof(uid_map), "%u %u 1", uid, uid);
+	(void)snprintf(gid_map, sizeof(gid_map), "%u %u 1", gid, gid);
+	if (unshare(CLONE_NEWNS | (uid == 0 ? 0 : CLONE_NEWUSER)) < 0)
+		return -1;
+	if (uid != 0 && (!write_line("/proc/self/setgroups", "deny") ||
+			 !write_line("/proc/self/uid_map", uid_map) ||
+			 !write_line("/proc/self/gid_map", gid_map)))
+		return -1;
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL) < 0)
+		return -1;
+	return mount(NULL, "/proc/sys", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL);
 }
 
 static bool is_absent(const struct sandbox_result *result, const char *name)
@@ -125,11 +157,22 @@ static void test_supervisor(void **state)
 	expect(supervised, SANDBOX_OPTIONAL_DENIED | others, "refused calls are seen", "", TAKEN);
 }
 
+static void test_nesting(void **state)
+{
+	static const char layer[] = "no nested user namespaces";
+	const unsigned others = SANDBOX_OPTIONAL_ALL & ~(unsigned)SANDBOX_OPTIONAL_NESTING;
+
+	(void)state;
+	expect(read_only_sysctls, others, layer, "/proc/sys/user cannot be written to", REFUSED);
+	expect(read_only_sysctls, SANDBOX_OPTIONAL_NESTING | others, layer, "", TAKEN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_landlock),
 		cmocka_unit_test(test_supervisor),
+		cmocka_unit_test(test_nesting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
