@@ -12,7 +12,6 @@
 #include "lib/artifacts/build_files.h"
 #include "lib/artifacts/exit_code.h"
 
-#define INSTALLER_LOG_MAXIMUM (UINT64_C(256) << 20)
 #define INSTALLER_DATA_MAXIMUM (UINT64_C(64) << 20)
 #define INSTALLER_DATA_FILES 64
 #define INSTALLER_TARBALL_MAXIMUM (UINT64_C(2) << 30)

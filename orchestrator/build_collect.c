@@ -4,26 +4,34 @@
 
 #include "orchestrator/build_view.h"
 
-#define MODULE_MAXIMUM (UINT64_C(256) << 20)
-#define MODULES_MAXIMUM (UINT64_C(1) << 30) /* of one build together: they are kept in memory */
-#define DATA_MAXIMUM (UINT64_C(64) << 20)   /* as the installer has it */
+#define DATA_MAXIMUM (UINT64_C(64) << 20) /* as the installer has it */
 
 uint64_t build_module_maximum(const struct build *build, size_t index)
 {
-	uint64_t rest = MODULES_MAXIMUM;
+	uint64_t rest = build->limits.artifact_bytes;
 
 	for (size_t i = 0; i < build->recipe->module_count; i++)
 		rest -= i == index ? 0 : build->artifacts[i].size;
-	return rest < MODULE_MAXIMUM ? rest : MODULE_MAXIMUM;
+	return rest < BUILD_MODULE_MAXIMUM ? rest : BUILD_MODULE_MAXIMUM;
 }
 
 /* Which limit a file of -EFBIG hit; how large it is the error says. */
-static int explain_limit(int result, const char *what, uint64_t maximum, struct error **error)
+static int explain_limit(const struct build *build, int result, uint64_t maximum,
+			 struct error **error)
 {
+	const uint64_t all = build->limits.artifact_bytes;
+	const bool whole = all % (UINT64_C(1) << 20) == 0;
+
 	if (result != -EFBIG)
 		return result;
-	return error_context(error, "the build hit a limit: %s (%llu MiB)", what,
-			     (unsigned long long)(maximum >> 20));
+	if (maximum == BUILD_MODULE_MAXIMUM)
+		return error_context(error, "the build hit a limit: size of one module (%llu MiB)",
+				     (unsigned long long)(maximum >> 20));
+	return error_context(error,
+			     "the build hit a limit: size of all modules (%llu %s), "
+			     "'artifact_bytes' in [limits] of modules.d/%s.conf",
+			     (unsigned long long)(whole ? all >> 20 : all), whole ? "MiB" : "bytes",
+			     build->recipe->package_name);
 }
 
 /* From where the build left it; with a POST_BUILD, from the copy that it may have worked on. */
@@ -41,9 +49,7 @@ static int collect_module(struct build *build, size_t index, bool copied, struct
 	if (!path)
 		return error_set_errno(error, ENOMEM, "artifacts");
 	r = collect_file(fds[copied ? TREE_MODULE : TREE_BUILD], path, maximum, artifact, error);
-	r = explain_limit(r,
-			  maximum < MODULE_MAXIMUM ? "size of all modules" : "size of one module",
-			  maximum < MODULE_MAXIMUM ? MODULES_MAXIMUM : MODULE_MAXIMUM, error);
+	r = explain_limit(build, r, maximum, error);
 	/* strip would fail on it without a word. */
 	if (r == 0 && artifact->size == 0)
 		r = error_refuse(error, EXIT_NO_MODULE, ENODATA,

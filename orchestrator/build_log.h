@@ -10,20 +10,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/artifacts/build_files.h"
 #include "lib/base/error.h"
 #include "lib/base/log.h"
 #include "orchestrator/build_hint.h"
 
 #define BUILD_LOG_LINE 512
-#define BUILD_LOG_MAXIMUM (UINT64_C(64) << 20) /* the default limit, see sandbox_limits */
 #define BUILD_LOG_FACTOR 16 /* so many times its maximum are taken, more ends a build */
 
 struct build_log {
-	int fd;		      /* memfd; owned */
-	uint64_t maximum;     /* of bytes that are kept; may be changed after build_log_open() */
-	uint64_t head;	      /* bytes in the file: three quarters at most */
-	char *tail;	      /* a ring of the last quarter, when the head is full; owned */
-	uint64_t behind_head; /* bytes that have gone through the ring */
+	int fd;			   /* memfd; owned */
+	uint64_t maximum;	   /* of bytes that are kept: BUILD_LOG_MAXIMUM; may be made less */
+	uint64_t head;		   /* bytes in the file: three quarters at most */
+	char *tail;		   /* a ring of the last quarter, when the head is full; owned */
+	uint64_t behind_head;	   /* bytes that have gone through the ring */
 	char line[BUILD_LOG_LINE]; /* the line that is coming in, cut at this length */
 	size_t length;
 	char first_error[BUILD_LOG_LINE]; /* first line that reads like a compiler's error; raw */

@@ -48,7 +48,8 @@ struct build {
 
 /*
  * What it may do: the profile that its settings name, which is loaded for it, or the default one;
- * limits and source of the settings come first. error_code() 1: FILE:LINE of what is wrong.
+ * limits and source of the settings come first. error_code() 1: FILE:LINE of what is wrong; 31: it
+ * has more modules than the limits let it have.
  */
 int build_choose_profile(struct build *build, struct loaded_profile *loaded,
 			 struct error **error) must_check;

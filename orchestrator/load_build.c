@@ -14,7 +14,6 @@
 #include "orchestrator/load.h"
 
 #define DATA_MAXIMUM (UINT64_C(64) << 20)
-#define LOG_MAXIMUM (UINT64_C(64) << 20)
 #define VERSION_MAXIMUM 128 /* of a .dep_ file: a safe name and a newline */
 #define SYMVERS "Module.symvers"
 
@@ -232,8 +231,8 @@ static int make_log(const struct loaded *loaded, struct build_log *log, struct e
 	digest_to_hex(&loading->archive, hex);
 	build_log_note(log, "# not built here: loaded from %s (SHA-256 %s)", name, hex);
 	if (loaded->build->has_log &&
-	    read_member(loaded, "log/make.log", LOG_MAXIMUM, &fd, NULL) == 0 &&
-	    memfd_map(fd, LOG_MAXIMUM, &bytes, &size, NULL) == 0) {
+	    read_member(loaded, "log/make.log", BUILD_LOG_MAXIMUM, &fd, NULL) == 0 &&
+	    memfd_map(fd, BUILD_LOG_MAXIMUM, &bytes, &size, NULL) == 0) {
 		build_log_note(log, "# the log that came along:");
 		build_log_output(log, bytes, size);
 		memfd_unmap(bytes, size);

@@ -245,17 +245,19 @@ static json_t *limits(const struct build *build)
 {
 	const struct sandbox_limits limits = build->limits;
 
-	return json_pack(
-		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "wall_seconds",
-		(json_int_t)limits.wall_milliseconds / 1000, "silence_seconds",
-		(json_int_t)limits.silence_milliseconds / 1000, "cpu_seconds",
-		(json_int_t)limits.cpu_seconds, "processes", (json_int_t)limits.processes,
-		"open_files", (json_int_t)limits.open_files, "file_bytes",
-		(json_int_t)limits.file_bytes, "memory_bytes", (json_int_t)limits.memory_bytes,
-		"total_memory_bytes", (json_int_t)limits.total_memory_bytes, "scratch_bytes",
-		(json_int_t)limits.scratch_bytes, "scratch_inodes",
-		(json_int_t)limits.scratch_inodes, "log_bytes", (json_int_t)limits.log_bytes,
-		"scratch_place", build->on_disk ? "disk" : "memory");
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
+			 "wall_seconds", (json_int_t)limits.wall_milliseconds / 1000,
+			 "silence_seconds", (json_int_t)limits.silence_milliseconds / 1000,
+			 "cpu_seconds", (json_int_t)limits.cpu_seconds, "processes",
+			 (json_int_t)limits.processes, "open_files", (json_int_t)limits.open_files,
+			 "file_bytes", (json_int_t)limits.file_bytes, "memory_bytes",
+			 (json_int_t)limits.memory_bytes, "total_memory_bytes",
+			 (json_int_t)limits.total_memory_bytes, "scratch_bytes",
+			 (json_int_t)limits.scratch_bytes, "scratch_inodes",
+			 (json_int_t)limits.scratch_inodes, "log_bytes",
+			 (json_int_t)limits.log_bytes, "artifacts", (json_int_t)limits.artifacts,
+			 "artifact_bytes", (json_int_t)limits.artifact_bytes, "scratch_place",
+			 build->on_disk ? "disk" : "memory");
 }
 
 static json_t *times(const struct build *build)

@@ -44,7 +44,9 @@ static const struct row {
 	{ "file", bytes, FIELD(file_bytes), 4 * KIB, 16384 * GIB },
 	{ "scratch", bytes, FIELD(scratch_bytes), 1, 16384 * GIB },
 	{ "scratch_files", number, FIELD(scratch_inodes), 16, 1000000000 },
-	{ "log", bytes, FIELD(log_bytes), 4 * KIB, 16 * GIB },
+	{ "log", bytes, FIELD(log_bytes), 4 * KIB, LIMIT_TEXT_LOG },
+	{ "artifacts", number, FIELD(artifacts), 1, 1024 },
+	{ "artifact_bytes", bytes, FIELD(artifact_bytes), 4 * KIB, LIMIT_TEXT_ARTIFACTS },
 #undef FIELD
 };
 

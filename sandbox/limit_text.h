@@ -11,6 +11,10 @@
 
 #include "sandbox/sandbox.h"
 
+/* What "log" and "artifact_bytes" can be at most: more is not taken by who comes next. */
+#define LIMIT_TEXT_LOG (UINT64_C(256) << 20)
+#define LIMIT_TEXT_ARTIFACTS (UINT64_C(2) << 30)
+
 /* The names in the order of the table; NULL behind the last. */
 const char *limit_text_name(size_t index);
 bool limit_text_is_set(const struct sandbox_limits *limits, size_t index);

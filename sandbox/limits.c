@@ -9,16 +9,20 @@
 #define TOTAL_MEMORY_BYTES (UINT64_C(4) << 30)
 /* A compiler needs half of it for a driver's largest file, and make starts one per processor. */
 #define PROCESSOR_MEMORY_BYTES (UINT64_C(256) << 20)
+#define CPU_SECONDS UINT64_C(3600)
+/* A quarter of what they could do within the default wall time. */
+#define PROCESSOR_CPU_SECONDS UINT64_C(900)
 
-static uint64_t total_memory(void)
+/* What grows with the processors that we may use, where they are many. */
+static uint64_t by_processors(uint64_t least, uint64_t each)
 {
 	cpu_set_t processors;
-	uint64_t bytes;
+	uint64_t sum;
 
 	if (sched_getaffinity(0, sizeof(processors), &processors) < 0)
-		return TOTAL_MEMORY_BYTES;
-	bytes = (uint64_t)CPU_COUNT(&processors) * PROCESSOR_MEMORY_BYTES;
-	return bytes > TOTAL_MEMORY_BYTES ? bytes : TOTAL_MEMORY_BYTES;
+		return least;
+	sum = (uint64_t)CPU_COUNT(&processors) * each;
+	return sum > least ? sum : least;
 }
 
 struct sandbox_limits sandbox_limits_default(void)
@@ -26,15 +30,17 @@ struct sandbox_limits sandbox_limits_default(void)
 	return (struct sandbox_limits){
 		.wall_milliseconds = UINT64_C(3600) * 1000,
 		.silence_milliseconds = UINT64_C(900) * 1000,
-		.cpu_seconds = 3600,
+		.cpu_seconds = by_processors(CPU_SECONDS, PROCESSOR_CPU_SECONDS),
 		.processes = 512,
 		.open_files = 1024,
 		.file_bytes = UINT64_C(1) << 30,
 		.memory_bytes = UINT64_C(4) << 30,
-		.total_memory_bytes = total_memory(),
+		.total_memory_bytes = by_processors(TOTAL_MEMORY_BYTES, PROCESSOR_MEMORY_BYTES),
 		.scratch_bytes = SCRATCH_BYTES,
 		.scratch_inodes = 200000,
 		.log_bytes = UINT64_C(64) << 20,
+		.artifacts = 1024,
+		.artifact_bytes = UINT64_C(1) << 30,
 	};
 }
 
@@ -54,6 +60,8 @@ struct sandbox_limits limits_complete(const struct sandbox_limits *given)
 	TAKE_LIMIT(scratch_bytes);
 	TAKE_LIMIT(scratch_inodes);
 	TAKE_LIMIT(log_bytes);
+	TAKE_LIMIT(artifacts);
+	TAKE_LIMIT(artifact_bytes);
 #undef TAKE_LIMIT
 	/* Else who is given a large scratch could not fill it. */
 	if (limits.scratch_bytes > SCRATCH_BYTES &&

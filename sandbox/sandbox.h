@@ -78,6 +78,9 @@ struct sandbox_limits {
 	uint64_t scratch_bytes;
 	uint64_t scratch_inodes;
 	uint64_t log_bytes; /* output */
+	/* Of what the caller takes out of the trees, which is his to hold. */
+	uint64_t artifacts;
+	uint64_t artifact_bytes; /* of all together */
 };
 
 struct sandbox_spec {

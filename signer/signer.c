@@ -15,7 +15,6 @@
 #include "signer/signature.h"
 
 #define CONFIG_MAXIMUM (UINT64_C(4) << 20)
-#define HELD_MAXIMUM (UINT64_C(2) << 30) /* bytes of finished files of one signing */
 
 /* A signing goes through these in order; every refusal leads back to the first. */
 enum {
@@ -387,7 +386,7 @@ static int sign_module(struct signer *signer, struct signer_result *result, stru
 		return r;
 	result->file.size = content.length;
 	signer->bytes += content.length;
-	if (signer->bytes > HELD_MAXIMUM)
+	if (signer->bytes > BUILD_MODULES_MAXIMUM)
 		return error_set(error, EFBIG, "the modules are too large to be signed together");
 	r = digest_bytes(content.data, content.length, &result->file.digest, error);
 	if (r < 0)

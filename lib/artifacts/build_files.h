@@ -7,6 +7,10 @@
 
 /* Bytes of one module, at most, whoever looks at it. */
 #define BUILD_MODULE_MAXIMUM (UINT64_C(256) << 20)
+/* Of all modules of a build together, signed or not: they are kept in memory. */
+#define BUILD_MODULES_MAXIMUM (UINT64_C(2) << 30)
+/* Of its log, whatever its limits say. */
+#define BUILD_LOG_MAXIMUM (UINT64_C(256) << 20)
 /* DKMS's: beside a build a file per package it was built with, which holds that one's version. */
 #define BUILD_DEPENDENCY_MARK ".dep_"
 

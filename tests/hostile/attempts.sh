@@ -432,7 +432,13 @@ outputs() {
 	conf_lines=
 	tree 13 "module: a sparse terabyte" refused '10|31' -- '[ "$(stat -c %s demo.ko)" -eq $((1 << 40)) ]' \
 		<<<'exec truncate -s 1T demo.ko'
-	settings_lines=$'[scratch]\nsize = 64M'
+	settings_lines=$'[limits]\nartifact_bytes = 64K'
+	tree 13 "modules: larger than the settings let them be" refused 31 demo.ko 'size of all modules (65536 bytes)' -- \
+		'[ "$(stat -c %s demo.ko)" -eq 1048576 ]' <<<'truncate -s 1M demo.ko'
+	conf_lines="BUILT_MODULE_NAME+=(b) DEST_MODULE_LOCATION+=(/updates)" settings_lines=$'[limits]\nartifacts = 1'
+	tree 13 "modules: more than the settings let there be" refused 31 'number of modules (1)' -- '[ -s b.ko ]' \
+		<<<'cp good.ko demo.ko; cp good.ko b.ko'
+	conf_lines="" settings_lines=$'[scratch]\nsize = 64M'
 	tree 14,41 "outputs: files without end" refused 31 scratch -- - <<-'END'
 		exec perl -e 'for (1 .. 300000) { open my $file, ">", "f$_" or die "no more files: $!\n" } exit 1'
 	END

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 #include "sandbox/limits.h"
@@ -197,12 +199,51 @@ static void test_defaults(void **state)
 			 limits.total_memory_bytes + 2 * limits.scratch_bytes);
 }
 
+/* In libc's place: as many processors as a test wants; 0: the kernel does not say. */
+static int processors;
+
+int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
+{
+	(void)pid;
+	if (processors == 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	memset(set, 0, size);
+	for (int i = 0; i < processors; i++)
+		CPU_SET_S((size_t)i, size, set);
+	return 0;
+}
+
+/* What all processes may use together grows where many can run at a time. */
+static void test_by_processors(void **state)
+{
+	static const struct {
+		int processors;
+		uint64_t cpu_seconds, gibibytes;
+	} rows[] = {
+		{ 0, 3600, 4 }, { 1, 3600, 4 }, { 4, 3600, 4 }, { 5, 4500, 4 }, { 64, 57600, 16 }
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sandbox_limits limits;
+
+		processors = rows[i].processors;
+		limits = sandbox_limits_default();
+		assert_int_equal(limits.cpu_seconds, rows[i].cpu_seconds);
+		assert_int_equal(limits.total_memory_bytes, rows[i].gibibytes << 30);
+	}
+	processors = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_clocks),	  cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_counts),	  cmocka_unit_test(test_shared_memory),
-		cmocka_unit_test(test_fork_bomb), cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_clocks),	      cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_counts),	      cmocka_unit_test(test_shared_memory),
+		cmocka_unit_test(test_fork_bomb),     cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_by_processors),
 	};
 
 	return cmocka_run_group_tests(tests, open_fixture, close_fixture);
