@@ -18,7 +18,8 @@
 /*
  * Arguments: the number of files and they, the number of settings and they, then the kernels. Fd 3,
  * the answer, is closed while a file is read. Each kernel has a shell of its own, whose answer ends
- * with the kernel: one that a file ended earlier has none.
+ * with the kernel: one that a file ended earlier has none. Each file is read by a function one
+ * deeper than the last: a loop over the files would end by the `break` of one.
  */
 static const char script[] =
 	"files=(\"${@:2:$1}\")\n"
@@ -36,11 +37,17 @@ static const char script[] =
 	"	readonly kmodbox_kernel=$1\n"
 	"	unset file files names said\n"
 	"	kernelver=$1\n"
-	"	set --\n"
-	"	for kmodbox_file in \"${kmodbox_files[@]}\"; do\n"
-	"		builtin printf '@file\\0%s\\0' \"${kmodbox_file#/etc/dkms/}\" >&3\n"
-	"		source \"$kmodbox_file\" 3>&-\n"
-	"	done\n"
+	"	kmodbox_next=0\n"
+	"	kmodbox_read\n"
+	"}\n"
+	"kmodbox_read() {\n"
+	"	if ((kmodbox_next < ${#kmodbox_files[@]})); then\n"
+	"		builtin printf '@file\\0%s\\0' "
+	"\"${kmodbox_files[kmodbox_next]#/etc/dkms/}\" "
+	">&3\n"
+	"		source \"${kmodbox_files[kmodbox_next++]}\" 3>&-\n"
+	"		kmodbox_read\n"
+	"	fi\n"
 	"	set +efux\n"
 	"	for kmodbox_name in \"${kmodbox_names[@]}\"; do\n"
 	"		[[ ! -v $kmodbox_name && $kmodbox_name != build_environment ]] ||\n"

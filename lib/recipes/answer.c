@@ -48,6 +48,7 @@ static const char *const names[] = {
 	[ANSWER_BUILD_EXCLUSIVE_ARCH] = "@BUILD_EXCLUSIVE_ARCH",
 	[ANSWER_NAME] = "@name",
 	[ANSWER_UNKNOWN] = "@unknown",
+	[ANSWER_FILE] = "@file",
 };
 _Static_assert(ARRAY_SIZE(names) == ANSWERS, "every answer has a name");
 
@@ -63,6 +64,33 @@ bool recipe_report_is_whole(const char *report, size_t length)
 
 	return length >= sizeof(end) &&
 	       memcmp(report + length - sizeof(end), end, sizeof(end)) == 0;
+}
+
+/* The three fields of a record; false where half a one is left. */
+static bool next_record(const char **next, const char *end, const char *ret_fields[static 3])
+{
+	for (size_t i = 0; i < 3; i++) {
+		const char *nul = memchr(*next, '\0', (size_t)(end - *next));
+
+		if (!nul)
+			return false;
+		ret_fields[i] = *next;
+		*next = nul + 1;
+	}
+	return true;
+}
+
+size_t recipe_report_file(const char *report, size_t length)
+{
+	const char *next = report, *end = report + length;
+	const char *fields[3];
+	uint64_t file = 0;
+
+	while (next < end && next_record(&next, end, fields)) {
+		if (strcmp(fields[0], names[ANSWER_FILE]) == 0)
+			ignore_result(parse_u64(fields[1], RECIPE_OVERRIDES, &file));
+	}
+	return (size_t)file;
 }
 
 char *recipe_shown(const char *value)
@@ -149,15 +177,9 @@ int recipe_answer_read(const struct recipe_request *request, const char *report,
 		const char *fields[3];
 		int r;
 
-		for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-			const char *nul = memchr(next, '\0', (size_t)(end - next));
-
-			if (!nul)
-				return recipe_refuse(request, error, EINVAL, EXIT_BAD_CONF,
-						     "its evaluation gave half an answer");
-			fields[i] = next;
-			next = nul + 1;
-		}
+		if (!next_record(&next, end, fields))
+			return recipe_refuse(request, error, EINVAL, EXIT_BAD_CONF,
+					     "its evaluation gave half an answer");
 		if (strcmp(fields[0], RECIPE_END) == 0) {
 			if (next == end && recipe_report_is_whole(report, length))
 				return 0;

@@ -372,6 +372,17 @@ static void forget_complaint(struct text *output)
 	output->data[output->length] = '\0';
 }
 
+/* Of dkms.conf "it", as messages begin with its name; NULL if memory is out. */
+static char *name_last_file(const struct recipe_request *request, const struct text *report)
+{
+	size_t file = report->length > 0 ? recipe_report_file(report->data, report->length) : 0;
+
+	return file > 0 && file <= request->override_count
+		       ? format_string("%s/%s", recipe_overrides_directory(request),
+				       request->overrides[file - 1].name)
+		       : strdup("it");
+}
+
 /* What bash's end means. */
 static int check_end(const struct evaluation *evaluation, const struct sandbox_result *result,
 		     const struct text *output, struct error **error)
@@ -380,9 +391,10 @@ static int check_end(const struct evaluation *evaluation, const struct sandbox_r
 	cleanup_free char *how = sandbox_result_describe(result);
 	cleanup_free char *line = output_last_line(output);
 	cleanup_free char *syntax = find_syntax_error(evaluation, output);
+	cleanup_free char *file = name_last_file(request, &result->report);
 	const char *said = line ? line : "nothing";
 
-	if (!how)
+	if (!how || !file)
 		return out_of_memory(evaluation, error);
 	if (result->end == SANDBOX_CANCELLED)
 		return recipe_refuse(request, error, ECANCELED, EXIT_INTERRUPTED, "interrupted");
@@ -398,9 +410,9 @@ static int check_end(const struct evaluation *evaluation, const struct sandbox_r
 	    !recipe_report_is_whole(result->report.data, result->report.length))
 		return recipe_refuse(
 			request, error, EINVAL, EXIT_BAD_CONF,
-			"it ended the shell before its end (%s, last words: %s); it must "
+			"%s ended the shell before its end (%s, last words: %s); it must "
 			"not call exit or exec",
-			how, said);
+			file, how, said);
 	return 0;
 }
 

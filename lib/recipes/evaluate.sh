@@ -149,6 +149,7 @@ kmodbox_report() {
 
 kmodbox_evaluate() {
 	if ((kmodbox_next < ${#kmodbox_files[@]})); then
+		kmodbox_tell @file "$kmodbox_next" '' >&3
 		# shellcheck source=/dev/null
 		source "${kmodbox_files[kmodbox_next++]}" 3>&-
 		kmodbox_calm

@@ -61,6 +61,7 @@ enum directive {
 	ANSWER_BUILD_EXCLUSIVE_ARCH,
 	ANSWER_NAME,	/* a module's name that stands in the text of a file */
 	ANSWER_UNKNOWN, /* a variable that is set and is no directive */
+	ANSWER_FILE,	/* a file begins: 0 is dkms.conf, 1 the first override */
 	ANSWERS
 };
 
@@ -90,6 +91,8 @@ const char *recipe_answer_name(size_t index);
 /* The report of bash, hostile: whole, but with any records. ret_report must be cleared. */
 int recipe_report(const struct recipe_request *request, struct text *ret_report,
 		  struct error **error) must_check;
+/* Which file had begun when the report ended, as ANSWER_FILE: bash's word, for a message. */
+size_t recipe_report_file(const char *report, size_t length) must_check;
 /* Is there an end record? If not, a file ended the shell early. */
 bool recipe_report_is_whole(const char *report, size_t length) must_check;
 /* Splits a report; its strings must outlive the answer. Names and indices are checked. */

@@ -421,6 +421,10 @@ frameworks() {
 	with_file dkms/framework.conf.d/last.conf <<<$'verbose=\nexit 77'
 	build_it
 	refused "framework.conf.d: exits" 1 framework.conf.d/last.conf 'not call exit'
+	with_file dkms/framework.conf.d/middle.conf <<<'break'
+	say $'parallel_jobs=read-$(:)' >"$dkms_etc/framework.conf.d/next.conf"
+	build_it
+	refused "framework.conf.d: a break: the files behind it are read" 1 parallel_jobs read-
 	framework "a NUL" '0|1' < <(printf 'parallel_jobs=1\0\n')
 	framework "jobs that are no number" 1 parallel_jobs many <<<'parallel_jobs=many'
 	framework "a flood" '1|31' <<<'for i in {1..70000}; do printf "\e[2Jevil"; done'

@@ -341,6 +341,15 @@ static void test_evaluation_with_overrides(void **state)
 	assert_says(1, error, "is not valid shell; bash said: /etc/dkms/demo-0.1.conf: line 2",
 		    EXIT_BAD_CONF);
 	error = error_free(error);
+	/* Which of them it was that ended all. */
+	assert_true(evaluate_request(world, BASICS "exit 0\n", NULL, request, &recipe, &error) < 0);
+	assert_says(2, error, "/etc/dkms/demo-0.1.conf: it ended the shell before", EXIT_BAD_CONF);
+	error = error_free(error);
+	text_clear(&overrides[1].text);
+	overrides[1] = make_override("demo-0.1.conf", "exit 0\n");
+	assert_true(evaluate_request(world, BASICS, NULL, request, &recipe, &error) < 0);
+	assert_says(3, error, ": /etc/dkms/demo-0.1.conf ended the shell before", EXIT_BAD_CONF);
+	error = error_free(error);
 	text_clear(&overrides[1].text);
 	overrides[1] = make_override("demo-0.1.conf", "readonly MAKE=x\n");
 	assert_true(evaluate_request(world, BASICS, NULL, request, &recipe, &error) < 0);
