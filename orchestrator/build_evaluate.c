@@ -79,6 +79,9 @@ static int evaluate_again(const struct orchestrator *orchestrator, const struct 
 				 "BUILD_DEPENDS of %s changes with what dkms.conf sees of other "
 				 "packages; it must be the same however often it is evaluated",
 				 package->module);
+	/* What it asked for only the first time was asked for, too. */
+	if (!again->denied)
+		again->denied = TAKE_PTR((*recipe)->denied);
 	(void)recipe_free(*recipe);
 	*recipe = again;
 	return r;

@@ -286,12 +286,12 @@ static void warn_of_scripts(const struct build *build)
 }
 
 /* What it was refused stands at the log's end, where who looks for a failure's reason looks. */
-static void note_denied(struct build *build)
+static void note_denied(struct build *build, const char *who, const struct denied_calls *calls)
 {
 	cleanup_text struct text text = { 0 };
 
-	if (build->result.denied && denied_append_summary(build->result.denied, &text) == 0)
-		build_log_note(&build->log, "# this build tried, and was refused: %s", text.data);
+	if (calls && denied_append_summary(calls, &text) == 0)
+		build_log_note(&build->log, "# %s tried, and was refused: %s", who, text.data);
 }
 
 static int prepare(struct build *build, struct build_view *view, struct error **error)
@@ -327,7 +327,8 @@ int build_step_run(struct build *build, struct error **error)
 		build->result.report.data, build->result.report.length, build->recipe->patch_count);
 	if (build->result.end == SANDBOX_LIMIT)
 		build_log_note(&build->log, "\n# limit: %s", build->result.limit);
-	note_denied(build);
+	note_denied(build, "dkms.conf", build->recipe->denied);
+	note_denied(build, "this build", build->result.denied);
 	build_log_note(&build->log, "# exit code: %d",
 		       build->result.end == SANDBOX_EXITED ? build->result.status : -1);
 	r = judge(build, error);

@@ -278,6 +278,13 @@ static int refuse_value(const char *name, const char *shown, struct error **erro
 			    "framework.conf: a value has bytes that cannot be shown: '%s'", shown);
 }
 
+/* status is asked everywhere, and only looks. */
+static void warn_denied(const struct options *options, const struct log *log, const char *calls)
+{
+	if (options->verb != VERB_STATUS)
+		log_warning(log, "framework.conf tried, and was refused: %s", calls);
+}
+
 int framework_take_answer(struct options *options, bool trees, const struct log *log,
 			  const char *answer, size_t length, struct error **error)
 {
@@ -299,6 +306,8 @@ int framework_take_answer(struct options *options, bool trees, const struct log 
 			return refuse_value(name, shown, error);
 		if (strcmp(name, "@file") == 0)
 			file = value;
+		else if (strcmp(name, "@denied") == 0)
+			warn_denied(options, log, value);
 		else if (strcmp(name, "@kernel") == 0)
 			kernels++;
 		else

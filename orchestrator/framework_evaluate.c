@@ -86,6 +86,16 @@ static int fill(void *context, int directory_fd, struct error **error)
 	return r;
 }
 
+/* Before the answer, what was refused. */
+static int tell_denied(const struct denied_calls *calls, struct text *answer)
+{
+	int r = text_append(answer, "@denied", sizeof("@denied"));
+
+	if (r == 0)
+		r = denied_append_summary(calls, answer);
+	return r < 0 ? r : text_append(answer, "", 1);
+}
+
 static int run_sandbox(const struct framework *framework, const struct sandbox_spec *base,
 		       const char *const *argv, struct text *ret_answer, struct error **error)
 {
@@ -111,8 +121,11 @@ static int run_sandbox(const struct framework *framework, const struct sandbox_s
 	if (r < 0)
 		return r;
 	if (result.end == SANDBOX_EXITED) {
-		*ret_answer = result.report;
-		result.report = (struct text){ 0 };
+		r = result.denied ? tell_denied(result.denied, ret_answer) : 0;
+		if (r == 0)
+			r = text_append(ret_answer, result.report.data, result.report.length);
+		if (r < 0)
+			r = error_set_errno(error, -r, "framework.conf");
 	} else {
 		cleanup_free char *how = sandbox_result_describe(&result);
 
@@ -229,7 +242,7 @@ int framework_evaluate(const struct framework *framework, const struct options *
 		answer_or_reason(framework, options, ends[1]);
 	(void)close_fd(ends[1]);
 	r = child < 0 ? error_set_errno(error, errno, "framework.conf: fork")
-		      : read_fd(ends[0], FRAMEWORK_ANSWER, &answer, error);
+		      : read_fd(ends[0], FRAMEWORK_ANSWER + FRAMEWORK_DENIED, &answer, error);
 	(void)close_fd(ends[0]);
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;

@@ -4,7 +4,7 @@
  * framework_plain.c or, by a shell, framework_evaluate.c. Both answer with strings that end with a
  * NUL: NAME and VALUE of what is set, and behind those of each kernel "@kernel" and its release;
  * "@end" is the last. Before it, of a shell: "@file" and the name of a file that it goes into,
- * "@syntax" and what bash says.
+ * "@syntax" and what bash says; "@denied" and what the files tried and were refused.
  */
 #ifndef KMODBOX_ORCHESTRATOR_FRAMEWORK_INTERNAL_H
 #define KMODBOX_ORCHESTRATOR_FRAMEWORK_INTERNAL_H
@@ -14,6 +14,7 @@
 
 #define FRAMEWORK_FILES 64
 #define FRAMEWORK_ANSWER 65536u
+#define FRAMEWORK_DENIED 16384u /* more than what is said of refused calls */
 #define FRAMEWORK_NAMES 19
 
 struct framework_file {

@@ -222,22 +222,31 @@ static json_t *layers(const struct sandbox_result *result)
 	return list;
 }
 
-/* What the build tried and was refused; "others" counts those for which the list had no place. */
-static json_t *denied(const struct sandbox_result *result)
+/* Appends what one step tried. Returns how many more there were than the list had place for. */
+static uint64_t append_denied(json_t *list, const char *step, const struct denied_calls *calls)
 {
-	const struct denied_calls *calls = result->denied;
 	uint64_t others = calls ? calls->total : 0;
-	json_t *list = json_array();
 
 	for (size_t i = 0; list && calls && i < calls->count; i++) {
 		const struct denied_call *call = &calls->list[i];
 		cleanup_free char *program = sanitised(call->program);
 
 		others -= call->count;
-		(void)json_array_append_new(list, json_pack("{s:s, s:s, s:I}", "call", call->what,
-							    "program", program ? program : "?",
-							    "count", (json_int_t)call->count));
+		(void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I}", "step", step,
+							    "call", call->what, "program",
+							    program ? program : "?", "count",
+							    (json_int_t)call->count));
 	}
+	return others;
+}
+
+/* What was tried and refused; "others" counts those for which the lists had no place. */
+static json_t *denied(const struct build *build)
+{
+	json_t *list = json_array();
+	uint64_t others = append_denied(list, "dkms.conf", build->recipe->denied);
+
+	others += append_denied(list, "build", build->result.denied);
 	return json_pack("{s:o, s:I}", "calls", list, "others", (json_int_t)others);
 }
 
@@ -338,8 +347,8 @@ int record_make(const struct build *build, const struct signed_set *set, int *re
 		build->recipe->package_version, "kernel", build->target->release, "architecture",
 		build->target->architecture, "hermetic",
 		build->profile->settings.network != PROFILE_YES, "inputs", inputs(build), "layers",
-		layers(&build->result), "denied", denied(&build->result), "limits", limits(build),
-		"times", times(build), "parts", parts(build), "data", data(build), "artifacts",
+		layers(&build->result), "denied", denied(build), "limits", limits(build), "times",
+		times(build), "parts", parts(build), "data", data(build), "artifacts",
 		record_artifacts(set), "ticket", "serial", (json_int_t)set->ticket.serial,
 		"certificate", set->ticket.certificate_subject, "hash", set->ticket.hash);
 	text = record ? json_to_text(record) : NULL;

@@ -416,7 +416,8 @@ static int check_end(const struct evaluation *evaluation, const struct sandbox_r
 	return 0;
 }
 
-static int run(struct evaluation *evaluation, struct text *ret_report, struct error **error)
+static int run(struct evaluation *evaluation, struct text *ret_report,
+	       struct denied_calls **ret_denied, struct error **error)
 {
 	const struct recipe_request *request = evaluation->request;
 	const char *release = request->kernel		? request->kernel->release
@@ -455,6 +456,7 @@ static int run(struct evaluation *evaluation, struct text *ret_report, struct er
 	if (r == 0) {
 		*ret_report = result.report;
 		result.report = (struct text){ 0 };
+		*ret_denied = TAKE_PTR(result.denied);
 	}
 	sandbox_result_clear(&result);
 	return r;
@@ -505,21 +507,26 @@ static int check_request(const struct recipe_request *request, struct error **er
 }
 
 int recipe_report(const struct recipe_request *request, struct text *ret_report,
-		  struct error **error)
+		  struct denied_calls **ret_denied, struct error **error)
 {
 	cleanup(evaluation_clear) struct evaluation evaluation = { .request = request };
 	int r = check_request(request, error);
 
 	if (r == 0)
 		r = read_conf(&evaluation, error);
-	return r < 0 ? r : run(&evaluation, ret_report, error);
+	return r < 0 ? r : run(&evaluation, ret_report, ret_denied, error);
 }
 
 int recipe_evaluate(const struct recipe_request *request, struct recipe **ret_recipe,
 		    struct error **error)
 {
+	cleanup_free struct denied_calls *denied = NULL;
 	cleanup_text struct text report = { 0 };
-	int r = recipe_report(request, &report, error);
+	int r = recipe_report(request, &report, &denied, error);
 
-	return r < 0 ? r : recipe_validate(request, report.data, report.length, ret_recipe, error);
+	if (r == 0)
+		r = recipe_validate(request, report.data, report.length, ret_recipe, error);
+	if (r == 0)
+		(*ret_recipe)->denied = TAKE_PTR(denied);
+	return r;
 }

@@ -44,6 +44,7 @@ struct recipe *recipe_free(struct recipe *recipe)
 	free(recipe->exclusive_arch);
 	free(recipe->exclusive_config);
 	free(recipe->release);
+	free(recipe->denied);
 	free(recipe);
 	return NULL;
 }

@@ -77,6 +77,7 @@ struct recipe {
 	char *release; /* "" where none was known */
 	bool kernel_matches;
 	bool arch_matches;
+	struct denied_calls *denied; /* what its evaluation tried and was refused; NULL: nothing */
 };
 
 #define RECIPE_OVERRIDES 6 /* names of them that there can be */

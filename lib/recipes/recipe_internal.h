@@ -88,9 +88,12 @@ extern const char recipe_script[];
 /* Name of a directive, or of another answer; NULL from ANSWERS on. */
 const char *recipe_answer_name(size_t index);
 
-/* The report of bash, hostile: whole, but with any records. ret_report must be cleared. */
+/*
+ * The report of bash, hostile: whole, but with any records. ret_report must be cleared, ret_denied
+ * freed: as in struct recipe.
+ */
 int recipe_report(const struct recipe_request *request, struct text *ret_report,
-		  struct error **error) must_check;
+		  struct denied_calls **ret_denied, struct error **error) must_check;
 /* Which file had begun when the report ended, as ANSWER_FILE: bash's word, for a message. */
 size_t recipe_report_file(const char *report, size_t length) must_check;
 /* Is there an end record? If not, a file ended the shell early. */

@@ -131,6 +131,24 @@ options_as_names() {
 }
 
 # What a file does to the shell that reads it, which then has to tell the values.
+# What dkms.conf was refused stands beside what the build was.
+refused_calls() {
+	local built_here=$world/dkms/demo/0.1/$release/x86_64
+	if ! refusals_are_seen; then
+		skip "dkms.conf: what it was refused is told: what runs this suite supervises calls itself"
+		return
+	fi
+	builds "dkms.conf: calls that are refused: builds" <<<"$basic_conf"'
+		unshare -U true
+		MAKE="unshare -n true; unshare -n true; cp good.ko demo.ko"'
+	holds "dkms.conf: what it was refused is told in the log" grep -qx \
+		'# dkms.conf tried, and was refused: unshare CLONE_NEWUSER x1' "$built_here/log/make.log"
+	holds "the build: what it was refused is told in the log" grep -qx \
+		'# this build tried, and was refused: unshare CLONE_NEWNET x2' "$built_here/log/make.log"
+	holds "what was refused is in the record, step by step" [ "$(tr -d ' \n' <"$built_here/build.json" |
+		grep -oE '"step":"[a-z.]*"' | paste -sd ' ')" = '"step":"dkms.conf" "step":"build"' ]
+}
+
 hostile_shell() {
 	local canary=kmodbox-evil-$marker
 	builds "dkms.conf: leaves another shell behind: builds" <<<"$handing_conf"'
@@ -382,5 +400,5 @@ bad_scripts_elsewhere() {
 }
 
 prepare
-run_groups strange_texts sizes strange_bytes options_as_names hostile_shell circles bad_patches bad_scripts \
+run_groups strange_texts refused_calls sizes strange_bytes options_as_names hostile_shell circles bad_patches bad_scripts \
 	bad_scripts_elsewhere

@@ -242,6 +242,9 @@ log_holds() {
 	fi
 }
 
+# Not under another program that does the same.
+refusals_are_seen() { "$kmodbox" doctor 2>/dev/null | grep -E '^  active  refused calls are seen ' >/dev/null; }
+
 # run_groups GROUP...: functions of the suite; its own arguments choose among them.
 run_groups() {
 	local group

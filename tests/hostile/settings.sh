@@ -425,6 +425,13 @@ frameworks() {
 	say $'parallel_jobs=read-$(:)' >"$dkms_etc/framework.conf.d/next.conf"
 	build_it
 	refused "framework.conf.d: a break: the files behind it are read" 1 parallel_jobs read-
+	if refusals_are_seen; then
+		with_file dkms/framework.conf <<<$'unshare -U true\nunshare -U true'
+		build_it
+		warned "framework.conf: what it was refused is told" 'framework.conf tried, and was refused: unshare CLONE_NEWUSER x2'
+	else
+		skip "framework.conf: what it was refused is told: what runs this suite supervises calls itself"
+	fi
 	framework "a NUL" '0|1' < <(printf 'parallel_jobs=1\0\n')
 	framework "jobs that are no number" 1 parallel_jobs many <<<'parallel_jobs=many'
 	framework "a flood" '1|31' <<<'for i in {1..70000}; do printf "\e[2Jevil"; done'

@@ -46,6 +46,7 @@ static int evaluate(const struct recipe_request *known, const char *source, int 
 	cleanup_close int source_fd = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_free char *name = format_string("%zu", number);
 	cleanup_text struct text report = { 0 };
+	cleanup_free struct denied_calls *denied = NULL;
 	struct recipe_request request = *known;
 	cleanup_close int snapshot_fd = -1;
 	struct digest digest;
@@ -56,7 +57,7 @@ static int evaluate(const struct recipe_request *known, const char *source, int 
 	r = snapshot_from_directory(source_fd, -1, &snapshot_fd, &digest, error);
 	request.snapshot_fd = snapshot_fd;
 	if (r == 0)
-		r = recipe_report(&request, &report, error);
+		r = recipe_report(&request, &report, &denied, error);
 	return r < 0 ? r : write_report(&report, output_fd, name, error);
 }
 

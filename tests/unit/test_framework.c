@@ -96,6 +96,25 @@ static void test_settings(void **state)
 	options_clear(&options);
 }
 
+/* A warning, but of status: nobody but who may mend it is to be told. */
+static void test_denied(void **state)
+{
+	struct options options = { 0 };
+
+	(void)state;
+	assert_int_equal(TAKE(&options, true,
+			      "@denied\0socket AF_INET x2\0@file\0framework.conf\0"
+			      "@kernel\0006.1\0@end\0"),
+			 0);
+	assert_non_null(strstr(said, "framework.conf tried, and was refused: socket AF_INET x2\n"));
+	options.verb = VERB_STATUS;
+	assert_int_equal(TAKE(&options, true, "@denied\0x\0@kernel\0006.1\0@end\0"), 0);
+	assert_string_equal(said, "");
+	/* Its words are no more than words. */
+	options.verb = VERB_BUILD;
+	assert_true(TAKE(&options, true, "@denied\0\033[2J\0@kernel\0006.1\0@end\0") < 0);
+}
+
 /* It needs the trees, and neither obeys nor judges the rest. */
 static void test_status(void **state)
 {
@@ -331,11 +350,17 @@ static void test_directories(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_comments),  cmocka_unit_test(test_settings),
-		cmocka_unit_test(test_status),	  cmocka_unit_test(test_without_effect),
-		cmocka_unit_test(test_kernels),	  cmocka_unit_test(test_bad_answers),
-		cmocka_unit_test(test_plain),	  cmocka_unit_test(test_not_plain),
-		cmocka_unit_test(test_plain_nul), TEST(test_directories),
+		cmocka_unit_test(test_comments),
+		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_denied),
+		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_without_effect),
+		cmocka_unit_test(test_kernels),
+		cmocka_unit_test(test_bad_answers),
+		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_not_plain),
+		cmocka_unit_test(test_plain_nul),
+		TEST(test_directories),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

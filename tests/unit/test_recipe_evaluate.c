@@ -104,6 +104,38 @@ static void test_evaluation_is_real_shell(void **state)
 	assert_int_equal(error_code(error), EXIT_SKIPPED);
 }
 
+static bool is_active(const struct sandbox_result *result, const char *name)
+{
+	for (size_t i = 0; i < result->layer_count; i++)
+		if (string_equal(result->layers[i].name, name))
+			return result->layers[i].active;
+	return false;
+}
+
+/* What it asked for is no reason to refuse it, but is not forgotten. */
+static void test_evaluation_tells_what_was_refused(void **state)
+{
+	struct world *world = *state;
+	cleanup_recipe struct recipe *recipe = NULL;
+	struct sandbox_result result;
+	bool seen;
+
+	require_sandbox(world);
+	result = fixture_run(&world->fixture, "true", &world->fixture.spec);
+	seen = is_active(&result, "refused calls are seen");
+	sandbox_result_clear(&result);
+	if (!seen)
+		skip(); /* this test itself runs under a supervisor of that kind */
+	recipe = evaluate_good(world, BASICS, NULL, true);
+	assert_null(recipe->denied);
+	recipe = recipe_free(recipe);
+	recipe = evaluate_good(world, BASICS "unshare -U true; unshare -U true\n", NULL, true);
+	assert_non_null(recipe->denied);
+	assert_int_equal(recipe->denied->count, 1);
+	assert_string_equal(recipe->denied->list[0].what, "unshare CLONE_NEWUSER");
+	assert_int_equal(recipe->denied->list[0].count, 2);
+}
+
 static void test_evaluation_of_dos_line_ends(void **state)
 {
 	static const char conf[] = "PACKAGE_NAME=demo\r\nPACKAGE_VERSION='0.1'\r\n"
@@ -431,6 +463,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_evaluation_of_the_demo),
 		cmocka_unit_test(test_evaluation_is_real_shell),
+		cmocka_unit_test(test_evaluation_tells_what_was_refused),
 		cmocka_unit_test(test_evaluation_of_dos_line_ends),
 		cmocka_unit_test(test_evaluation_of_an_unknown_package),
 		cmocka_unit_test(test_hostile_files),
