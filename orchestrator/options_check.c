@@ -88,7 +88,8 @@ static int check_belonging(const struct options *options, struct error **error)
 	if (options->verb == VERB_PROFILE && (options->module || options->kernel_count))
 		return error_refuse(error, EXIT_USAGE, EINVAL,
 				    "profile is about this host: it takes no module and no kernel");
-	if (options->json && options->verb != VERB_STATUS && options->verb != VERB_DOCTOR)
+	if (options->json && options->verb != VERB_STATUS && options->verb != VERB_DOCTOR &&
+	    options->verb != VERB_PROFILE)
 		return error_refuse(error, EXIT_NO_SOURCE, ENOTSUP,
 				    "%s has no --json: the record of a build is its build.json, "
 				    "see kmodbox help",

@@ -46,7 +46,7 @@ static const char help_text[] =
 	"      --no-depmod                leave the kernel's module index as it is\n"
 	"  -q, --quiet                    errors only\n"
 	"      --verbose                  show what the build prints\n"
-	"      --json                     status, doctor as JSON\n"
+	"      --json                     status, doctor, profile as JSON\n"
 	"\n"
 	"Where:\n"
 	"      --dkmstree DIR             state (/var/lib/dkms)\n"

@@ -250,23 +250,30 @@ static json_t *denied(const struct build *build)
 	return json_pack("{s:o, s:I}", "calls", list, "others", (json_int_t)others);
 }
 
+json_t *record_limits(const struct sandbox_limits *limits)
+{
+	return json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "wall_seconds",
+		(json_int_t)limits->wall_milliseconds / 1000, "silence_seconds",
+		(json_int_t)limits->silence_milliseconds / 1000, "cpu_seconds",
+		(json_int_t)limits->cpu_seconds, "processes", (json_int_t)limits->processes,
+		"open_files", (json_int_t)limits->open_files, "file_bytes",
+		(json_int_t)limits->file_bytes, "memory_bytes", (json_int_t)limits->memory_bytes,
+		"total_memory_bytes", (json_int_t)limits->total_memory_bytes, "scratch_bytes",
+		(json_int_t)limits->scratch_bytes, "scratch_inodes",
+		(json_int_t)limits->scratch_inodes, "log_bytes", (json_int_t)limits->log_bytes,
+		"artifacts", (json_int_t)limits->artifacts, "artifact_bytes",
+		(json_int_t)limits->artifact_bytes);
+}
+
 static json_t *limits(const struct build *build)
 {
-	const struct sandbox_limits limits = build->limits;
+	json_t *object = record_limits(&build->limits);
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
-			 "wall_seconds", (json_int_t)limits.wall_milliseconds / 1000,
-			 "silence_seconds", (json_int_t)limits.silence_milliseconds / 1000,
-			 "cpu_seconds", (json_int_t)limits.cpu_seconds, "processes",
-			 (json_int_t)limits.processes, "open_files", (json_int_t)limits.open_files,
-			 "file_bytes", (json_int_t)limits.file_bytes, "memory_bytes",
-			 (json_int_t)limits.memory_bytes, "total_memory_bytes",
-			 (json_int_t)limits.total_memory_bytes, "scratch_bytes",
-			 (json_int_t)limits.scratch_bytes, "scratch_inodes",
-			 (json_int_t)limits.scratch_inodes, "log_bytes",
-			 (json_int_t)limits.log_bytes, "artifacts", (json_int_t)limits.artifacts,
-			 "artifact_bytes", (json_int_t)limits.artifact_bytes, "scratch_place",
-			 build->on_disk ? "disk" : "memory");
+	if (object)
+		(void)json_object_set_new(object, "scratch_place",
+					  json_string(build->on_disk ? "disk" : "memory"));
+	return object;
 }
 
 static json_t *times(const struct build *build)

@@ -142,6 +142,33 @@ record = json.load(open(sys.argv[1]))
 sys.exit(not eval(sys.argv[2], {"record": record}))' \
 		"$world/dkms/demo/0.1/$release/x86_64/build.json" "$2"
 }
+# told_as_json NAME CODE PYTHON ACTION...: of what `profile ACTION --json` prints, as told
+told_as_json() {
+	local name=$1 wanted=$2 condition=$3
+	shift 3
+	code=0
+	"$kmodbox" profile "$@" --json --configdir "$world/etc/kmodbox" >"$work/out" 2>"$work/err" || code=$?
+	holds "profile $1 --json: $name" python3 -c '
+import json, sys
+told = json.load(open(sys.argv[1]))
+by_name = {one.get("name"): one for one in told.get("profiles", [])}
+same = told["schema"] == "kmodbox-profile" and told["schema_version"] == 1
+sys.exit(not (same and sys.argv[3] == sys.argv[4] and eval(sys.argv[2], {"told": told, "by_name": by_name})))' \
+		"$work/out" "$condition" "$code" "$wanted"
+}
+profiles_as_json() {
+	local place=$world/etc/kmodbox/profiles.d
+	with_own <<<$'[profile]\nextend = network\noptional = landlock\n[limits]\nwall = 30min\nlog = 1M'
+	told_as_json "all of them, sorted" 0 'list(by_name) == sorted(by_name) == ["compat", "network", "own", "strict"]' list
+	told_as_json "where from and what for" 0 '(by_name["own"]["path"], by_name["own"]["description"], by_name["strict"]["path"]) == ("'"$place"'/own.conf", None, None)' list
+	told_as_json "what is in force" 0 '[list(by_name), by_name["own"]["hermetic"], by_name["own"]["optional"], by_name["own"]["seccomp"], by_name["own"]["source"]] == [["own"], False, ["landlock"], "network.seccomp", "read-only"]' show own
+	told_as_json "limits as records have them" 0 '[by_name["own"]["limits"][key] for key in ("wall_seconds", "log_bytes", "artifacts")] == [1800, 1 << 20, 1024]' show own
+	told_as_json "a good file" 0 'told["check"] == {"file": "'"$place"'/own.conf", "problem": None}' check "$place/own.conf"
+	say $'[profile]\n\e[2J = 1' >"$place/own.conf"
+	told_as_json "a bad file" 1 'told["check"]["problem"].startswith("'"$place"'/own.conf:2: ")' check "$place/own.conf"
+	told_as_json "a bad one hides no other" 1 '"own.conf:2: " in by_name["own"]["problem"] and by_name["strict"]["problem"] is None' list
+	told_as_json "nothing that drives a terminal" 1 'not any(ord(byte) < 32 or ord(byte) > 126 for byte in by_name["own"]["problem"])' list
+}
 profiles() {
 	with_own <<-'END'
 		; all there is
@@ -464,4 +491,4 @@ frameworks() {
 }
 
 prepare
-run_groups module_settings profiles files overrides frameworks
+run_groups module_settings profiles profiles_as_json files overrides frameworks

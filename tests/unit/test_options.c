@@ -314,7 +314,7 @@ static void test_help_and_version(void **state)
 		line += length + 1;
 	}
 	assert_in_range(lines, 30, 80);
-	for (int verb = VERB_ADD; verb <= VERB_SANDBOX; verb++)
+	for (int verb = VERB_ADD; verb <= VERB_PROFILE; verb++)
 		assert_non_null(strstr(options_help(), verb_name((enum verb)verb)));
 	assert_string_equal(verb_name(VERB_UNINSTALL), "uninstall");
 }
@@ -338,6 +338,51 @@ static void test_sandbox(void **state)
 	refused("sandbox", 1, "no command");
 	refused("sandbox --", 1, "no command");
 	refused("sandbox ls --frob", 1, "behind '--'");
+}
+
+static void test_shell(void **state)
+{
+	const struct options *got;
+
+	(void)state;
+	got = accepted("shell demo/0.1 -k 6.1.0-9-amd64 --force");
+	assert_int_equal(got->verb, VERB_SHELL);
+	assert_string_equal(got->module, "demo");
+	assert_string_equal(got->version, "0.1");
+	assert_string_equal(got->kernels[0], "6.1.0-9-amd64");
+	assert_null(got->command);
+	/* Behind it nothing is ours. */
+	got = accepted("-k 6.1 shell -m demo -v 0.1 -- make -k --all build shell --");
+	assert_string_equal(got->command[0], "make");
+	assert_string_equal(got->command[1], "-k");
+	assert_string_equal(got->command[5], "--");
+	assert_null(got->command[6]);
+	assert_int_equal(got->kernel_count, 1);
+	assert_false(got->all);
+	refused("shell demo/0.1 --", 1, "shell: no command behind '--'; without '--' it is bash");
+	refused("shell", 1, "shell: which module?");
+	refused("shell demo", 1, "'demo' needs a version");
+	refused("shell demo/0.1 make", 1, "what is 'make' for?");
+	refused("shell demo/0.1 -k 6.1 -k 6.12", 4, "shell works on one kernel");
+	refused("shell demo/0.1 --all", 5, "verb 'shell' does not take --all");
+	refused("shell demo/0.1 --json", 2, "shell has no --json");
+	refused("shell demo/0.1 --ro /x", 2, "options of the verb 'sandbox', not of 'shell'");
+}
+
+static void test_profile(void **state)
+{
+	(void)state;
+	assert_int_equal(accepted("profile list --json")->action, PROFILE_LIST);
+	assert_true(options.json);
+	assert_string_equal(accepted("profile --json show strict")->profile, "strict");
+	assert_int_equal(options.action, PROFILE_SHOW);
+	assert_string_equal(accepted("profile check own.conf --json")->checked, "own.conf");
+	assert_true(options.json && options.action == PROFILE_CHECK);
+	refused("profile", 1, "give 'profile list'");
+	refused("profile list strict", 1, "give 'profile list'");
+	refused("profile show", 1, "give 'profile list'");
+	refused("profile show ../x", 1, "'../x'");
+	refused("profile list -k 6.1", 1, "it takes no module and no kernel");
 }
 
 static int make_sources(void **state)
@@ -418,6 +463,8 @@ int main(void)
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_help_and_version),
 		cmocka_unit_test(test_sandbox),
+		cmocka_unit_test(test_shell),
+		cmocka_unit_test(test_profile),
 		cmocka_unit_test(test_sources),
 	};
 
