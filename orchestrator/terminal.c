@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 #include "lib/base/files.h"
 #include "orchestrator/launcher.h"
 #include "orchestrator/terminal_filter.h"
+#include "sandbox/seccomp.h"
 
 #define CHUNK 4096
 #define PATIENCE_MILLISECONDS 3000 /* with a terminal that takes nothing more */
@@ -134,11 +136,40 @@ static int set_raw(struct termios *ret_settings)
 	return tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) < 0 ? -errno : 0;
 }
 
+int terminal_confine(struct error **error)
+{
+	/*
+	 * In the language of profiles/build.seccomp. What ends in 2 the C library asks from glibc
+	 * 2.42 on; sigaltstack is for sanitizers, before they end.
+	 */
+	static const char policy[] =
+		"allow read write poll ppoll close restart_syscall sigaltstack exit_group\n"
+		"allow ioctl if arg1 is TCGETS\n"
+		"allow ioctl if arg1 is TCSETS\n"
+		"allow ioctl if arg1 is TCSETSW\n"
+		"allow ioctl if arg1 is TCGETS2\n"
+		"allow ioctl if arg1 is TCSETS2\n"
+		"allow ioctl if arg1 is TCSETSW2\n"
+		"allow ioctl if arg1 is TIOCGWINSZ\n"
+		"allow ioctl if arg1 is TIOCSWINSZ\n"
+		"refuse ioctl\n";
+	struct seccomp_program program = { 0 };
+	int r = seccomp_compile("relay", policy, strlen(policy), &program, error);
+
+	if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		r = error_set_errno(error, errno, "relay");
+	if (r == 0)
+		r = seccomp_install(&program, NULL, error);
+	seccomp_program_clear(&program);
+	return r;
+}
+
 static int prepare(struct relay *relay, const struct accounts *accounts, struct error **error)
 {
 	int pty_fd = fcntl(relay->pty_fd, F_DUPFD_CLOEXEC, 10);
 	int socket = fcntl(relay->socket, F_DUPFD_CLOEXEC, 10);
 	sigset_t signals;
+	int r;
 
 	if (pty_fd < 0 || socket < 0 || dup2(pty_fd, 3) < 0 || dup2(socket, 4) < 0 ||
 	    close_range(5, ~0U, 0) < 0)
@@ -154,7 +185,8 @@ static int prepare(struct relay *relay, const struct accounts *accounts, struct 
 	relay->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
 	if (relay->signal_fd < 0 || fcntl(relay->pty_fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
 		return error_set_errno(error, errno, "relay");
-	return accounts_become(accounts, accounts->own, error);
+	r = accounts_become(accounts, accounts->own, error);
+	return r < 0 ? r : terminal_confine(error);
 }
 
 static _Noreturn void be_relay(struct relay *relay, const struct accounts *accounts)

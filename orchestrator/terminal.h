@@ -3,8 +3,10 @@
  * A terminal for a sandbox: a pty of its own, and a process, the relay, between it and the person's
  * terminal. The sandbox has no descriptor of that one and no session in common with it: what is
  * typed goes in, what it prints comes out through terminal_filter.h. The relay holds no more than
- * these two, and as root's an account of its own; hostile bytes are all it reads. It outlives
- * a launcher that is killed for as long as it takes to give the terminal its settings back.
+ * these two, and as root's an account of its own; hostile bytes are all it reads. Who took it over
+ * could show what he likes, but not type: the person's terminal is its controlling one, so a filter
+ * leaves it the calls of its loop, TIOCSTI not among them. It outlives a launcher that is killed
+ * for as long as it takes to give the terminal its settings back.
  */
 #ifndef KMODBOX_ORCHESTRATOR_TERMINAL_H
 #define KMODBOX_ORCHESTRATOR_TERMINAL_H
@@ -43,6 +45,9 @@ void terminal_finish(struct terminal *terminal);
 void terminal_begin(int socket);
 /* ... and no more: closes the pty and returns when all that was printed there is shown. */
 void terminal_end(int *pty_fd, int *socket);
+
+/* The relay's filter, for good; what was opened before can be read and written. */
+int terminal_confine(struct error **error) must_check;
 
 /* Does the environment (LC_ALL, LC_CTYPE, LANG) say that the terminal takes UTF-8? */
 bool terminal_takes_utf8(void);

@@ -11,8 +11,13 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
@@ -253,13 +258,59 @@ static void test_utf8(void **state)
 	}
 }
 
+/* In a child, with a terminal of its own as its controlling one: 0, or the line that does not hold.
+ */
+static int try_confined(int terminal_fd)
+{
+	struct winsize size = { .ws_row = 7 };
+	struct termios settings;
+	char byte = 'x';
+
+	if (setsid() < 0 || ioctl(terminal_fd, TIOCSCTTY, 0) < 0 || terminal_confine(NULL) < 0)
+		return __LINE__;
+	/* What its loop does. */
+	if (tcgetattr(terminal_fd, &settings) < 0 ||
+	    tcsetattr(terminal_fd, TCSADRAIN, &settings) < 0 ||
+	    ioctl(terminal_fd, TIOCSWINSZ, &size) < 0 || write(terminal_fd, &byte, 1) != 1)
+		return __LINE__;
+	/* What whoever took it over would. */
+	if (ioctl(terminal_fd, TIOCSTI, &byte) == 0 || errno != EPERM)
+		return __LINE__;
+	if (open("/dev/null", O_RDONLY) >= 0 || errno != ENOSYS)
+		return __LINE__;
+	if (socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || errno != ENOSYS)
+		return __LINE__;
+	return 0;
+}
+
+static void test_confined(void **state)
+{
+	cleanup_close int master_fd = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	cleanup_close int slave_fd = -1;
+	int unlocked = 0, status = 0;
+	pid_t pid;
+
+	(void)state;
+	if (master_fd >= 0 && ioctl(master_fd, TIOCSPTLCK, &unlocked) == 0)
+		slave_fd = ioctl(master_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave_fd < 0)
+		skip(); /* no devpts here */
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(try_confined(slave_fd));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_passes),	   cmocka_unit_test(test_dropped),
 		cmocka_unit_test(test_characters), cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_reset),	   cmocka_unit_test(test_random),
-		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_utf8),	   cmocka_unit_test(test_confined),
 	};
 
 	return cmocka_run_group_tests_name("terminal", tests, NULL, NULL);
