@@ -243,7 +243,7 @@ const struct setup_step setup_steps[] = {
 	{ "minimal /dev", "five harmless nodes", view_make_devices, NULL },
 	{ "private /tmp", "shared with nobody, limited in size", view_mount_tmp, NULL },
 	{ "limits of all processes",
-	  "a watchdog adds up their memory, approximately, and their CPU time", watchdog_prepare,
+	  "a watchdog adds up their memory and CPU time, approximately", watchdog_prepare,
 	  "without a /proc of its own nobody can; those of each process hold, and the CPU time is "
 	  "added up at the end" },
 	{ "own /proc", "only the sandbox's own processes", view_mount_proc,

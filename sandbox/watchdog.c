@@ -17,6 +17,7 @@
 
 #include "lib/base/files.h"
 #include "sandbox/limits.h"
+#include "sandbox/memory.h"
 #include "sandbox/mounts.h"
 
 #define PAUSE_MILLISECONDS 100
@@ -43,6 +44,7 @@ struct watchdog {
 	const struct setup *setup;
 	DIR *processes;
 	struct looked before, now;
+	struct memory_process *memory; /* as many as may be listed */
 	size_t most;
 	uint64_t next_milliseconds;
 	struct rusage reaped;
@@ -110,27 +112,12 @@ static void begin(struct watchdog *watchdog)
 {
 	watchdog->before.processes = calloc(watchdog->most, sizeof(struct process));
 	watchdog->now.processes = calloc(watchdog->most, sizeof(struct process));
+	watchdog->memory = calloc(watchdog->most, sizeof(struct memory_process));
 	watchdog->processes = fdopendir(watchdog->setup->processes_fd);
 	/* Init has no other work: it ends here, and all with it, rather than not to see. */
-	if (!watchdog->before.processes || !watchdog->now.processes || !watchdog->processes)
+	if (!watchdog->before.processes || !watchdog->now.processes || !watchdog->memory ||
+	    !watchdog->processes)
 		_exit(125);
-}
-
-/* A file of one process, as text. */
-static bool read_about(const struct watchdog *watchdog, uint64_t pid, const char *name, char *text,
-		       size_t size)
-{
-	char path[64];
-	cleanup_close int fd = -1;
-	ssize_t length;
-
-	(void)snprintf(path, sizeof(path), "%llu/%s", (unsigned long long)pid, name);
-	fd = openat(dirfd(watchdog->processes), path, O_RDONLY | O_CLOEXEC);
-	length = fd < 0 ? -1 : read(fd, text, size - 1);
-	if (length <= 0)
-		return false;
-	text[length] = '\0';
-	return true;
 }
 
 static void read_process(const struct watchdog *watchdog, struct process *process)
@@ -139,7 +126,8 @@ static void read_process(const struct watchdog *watchdog, struct process *proces
 	char text[1024];
 	const char *fields;
 
-	if (!read_about(watchdog, process->pid, "stat", text, sizeof(text)))
+	if (!memory_read_about(dirfd(watchdog->processes), process->pid, "stat", text,
+			       sizeof(text)))
 		return;
 	fields = strrchr(text, ')');
 	/* proc_pid_stat(5): from the third field on. */
@@ -217,51 +205,27 @@ static bool exceeds_cpu(struct watchdog *watchdog)
 	return sum >= limit;
 }
 
-/* Of "\nName:   123 kB"; 0 where there is no such line. */
-static uint64_t field(const char *text, const char *name)
+/* How many descriptors a process has open, where its table is so large that it may be too many. */
+static void check_open_files(struct watchdog *watchdog, uint64_t pid, uint64_t table)
 {
-	const char *at = strstr(text, name);
-	unsigned long long value;
+	const uint64_t limit = watchdog->setup->limits.open_files;
+	char path[32];
+	DIR *descriptors = NULL;
+	uint64_t count = 0;
+	int fd;
 
-	return at && sscanf(at + strlen(name), "%llu", &value) == 1 ? value : 0;
-}
-
-/* In KiB: what is in no file. What several share counts for each. */
-static uint64_t own_memory(struct watchdog *watchdog, uint64_t pid)
-{
-	const uint64_t open_files = watchdog->setup->limits.open_files;
-	char text[4096];
-
-	if (!read_about(watchdog, pid, "status", text, sizeof(text)))
-		return 0;
-	/* The table's size, a power of two. */
-	if (field(text, "\nFDSize:") >= open_files) {
-		cleanup_free char *path = format_string("%llu/fd", (unsigned long long)pid);
-		int fd = path ? openat(dirfd(watchdog->processes), path,
-				       O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-			      : -1;
-		DIR *descriptors = fd < 0 ? NULL : fdopendir(fd);
-		uint64_t count = 0;
-
-		while (descriptors && readdir(descriptors))
-			count++;
-		if (descriptors)
-			(void)closedir(descriptors);
-		if (count >= 2 && limits_is_near(count - 2, open_files))
-			watchdog->reached |= 1U << LIMIT_OPEN_FILES;
-	}
-	return field(text, "\nRssAnon:") + field(text, "\nRssShmem:") + field(text, "\nVmSwap:");
-}
-
-/* In KiB, what several share divided among them. The kernel walks all pages for it. */
-static uint64_t divided_memory(struct watchdog *watchdog, uint64_t pid)
-{
-	char text[4096];
-
-	/* Of one that is not dumpable nobody may see it. */
-	if (!read_about(watchdog, pid, "smaps_rollup", text, sizeof(text)))
-		return own_memory(watchdog, pid);
-	return field(text, "\nPss_Anon:") + field(text, "\nPss_Shmem:") + field(text, "\nSwapPss:");
+	if (table < limit)
+		return;
+	(void)snprintf(path, sizeof(path), "%llu/fd", (unsigned long long)pid);
+	fd = openat(dirfd(watchdog->processes), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	descriptors = fd < 0 ? NULL : fdopendir(fd);
+	while (descriptors && readdir(descriptors))
+		count++;
+	if (descriptors)
+		(void)closedir(descriptors);
+	/* "." and ".." are no descriptors. */
+	if (count >= 2 && limits_is_near(count - 2, limit))
+		watchdog->reached |= 1U << LIMIT_OPEN_FILES;
 }
 
 /* In bytes, what lies in the file systems that are memory. */
@@ -283,19 +247,23 @@ static uint64_t scratch_memory(const struct setup *setup)
 static bool exceeds_memory(struct watchdog *watchdog)
 {
 	const uint64_t limit = watchdog->setup->limits.total_memory_bytes;
-	const uint64_t scratch = scratch_memory(watchdog->setup);
-	uint64_t (*const measures[])(struct watchdog *, uint64_t) = { own_memory, divided_memory };
+	const size_t count = watchdog->now.count;
+	const int fd = dirfd(watchdog->processes);
+	uint64_t at_most = scratch_memory(watchdog->setup), exact;
 
-	/* The second only where the first is too much. */
-	for (size_t i = 0; i < ARRAY_SIZE(measures); i++) {
-		uint64_t sum = scratch;
+	for (size_t i = 0; i < count; i++) {
+		struct memory_process *process = &watchdog->memory[i];
 
-		for (size_t k = 0; k < watchdog->now.count; k++)
-			sum += measures[i](watchdog, watchdog->now.processes[k].pid) * 1024;
-		if (sum <= limit)
-			return false;
+		process->pid = watchdog->now.processes[i].pid;
+		process->status = memory_status(fd, process->pid);
+		at_most += memory_at_most(&process->status);
+		check_open_files(watchdog, process->pid, process->status.descriptors);
 	}
-	return true;
+	/* The kernel walks all pages for what is exact: only where it may be too much. */
+	if (at_most <= limit)
+		return false;
+	exact = memory_of_all(fd, watchdog->memory, count);
+	return exact > limit || exact + scratch_memory(watchdog->setup) > limit;
 }
 
 /* Not listed: init, and who started it and waits. When the payload has just ended: it, too. */
