@@ -27,6 +27,9 @@
 #include "sandbox/setup.h"
 #include "sandbox/watchdog.h"
 
+/* As many as struct __user_cap_data_struct has bits for. */
+#define CAPABILITIES 64
+
 _Noreturn void setup_fail(struct setup *setup, struct error *error)
 {
 	ignore_result(message_reply_error(setup->control_fd, error));
@@ -197,11 +200,13 @@ static int step_drop_capabilities(struct setup *setup, struct error **error)
 	cleanup(cap_free_function) cap_t none = cap_init();
 
 	(void)setup;
-	for (int capability = 0; prctl(PR_CAPBSET_DROP, capability) == 0; capability++)
-		;
-	/* Behind the last one that the kernel knows. */
-	if (errno != EINVAL)
+	for (int capability = 0; capability < CAPABILITIES; capability++) {
+		if (prctl(PR_CAPBSET_DROP, capability) == 0)
+			continue;
+		if (errno == EINVAL) /* behind the last one that the kernel knows */
+			break;
 		return error_set_errno(error, errno, "bounding set");
+	}
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return error_set_errno(error, errno, "ambient set");
 	/* Uid 0 of the namespace must never get them back by exec. */
@@ -242,8 +247,8 @@ const struct setup_step setup_steps[] = {
 	  NULL },
 	{ "minimal /dev", "five harmless nodes", view_make_devices, NULL },
 	{ "private /tmp", "shared with nobody, limited in size", view_mount_tmp, NULL },
-	{ "limits of all processes",
-	  "a watchdog adds up their memory and CPU time, approximately", watchdog_prepare,
+	{ "limits of all processes", "a watchdog adds up their memory and CPU time, approximately",
+	  watchdog_prepare,
 	  "without a /proc of its own nobody can; those of each process hold, and the CPU time is "
 	  "added up at the end" },
 	{ "own /proc", "only the sandbox's own processes", view_mount_proc,
