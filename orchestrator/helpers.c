@@ -118,13 +118,21 @@ void helper_clear(struct helper *helper)
 	helper->argument_count = 0;
 }
 
-/* DIRECTORY/NAME beside the running program, else INSTALLED/NAME. */
-static int open_own(const char *beside, const char *installed, const char *name, int *ret_fd,
-		    struct error **error)
+/* Where a file of ours may be: beside the running program, and where it was installed. */
+struct own_paths {
+	char *beside, *installed;
+};
+
+static void own_paths_clear(struct own_paths *paths)
+{
+	free(paths->beside);
+	free(paths->installed);
+}
+
+static int find_own(const char *beside, const char *installed, const char *name,
+		    struct own_paths *ret_paths, struct error **error)
 {
 	char program[PATH_MAX];
-	cleanup_free char *path = NULL;
-	cleanup_free char *fallback = NULL;
 	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
 	if (length < 0) {
@@ -136,22 +144,35 @@ static int open_own(const char *beside, const char *installed, const char *name,
 	}
 	program[length] = '\0';
 	*strrchr(program, '/') = '\0';
-	path = format_string("%s%s/%s", program, beside, name);
-	fallback = format_string("%s/%s", installed, name);
-	if (!path || !fallback)
-		return error_set_errno(error, ENOMEM, "%s", name);
-	*ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+	ret_paths->beside = format_string("%s%s/%s", program, beside, name);
+	ret_paths->installed = format_string("%s/%s", installed, name);
+	return ret_paths->beside && ret_paths->installed
+		       ? 0
+		       : error_set_errno(error, ENOMEM, "%s", name);
+}
+
+static int is_nowhere(const struct own_paths *paths, const char *name, struct error **error)
+{
+	return error_refuse(error, EXIT_INFRASTRUCTURE, errno,
+			    "%s is neither %s nor %s: is kmodbox installed whole?: %s", name,
+			    paths->beside, paths->installed, strerror(errno));
+}
+
+static int open_own(const char *beside, const char *installed, const char *name, int *ret_fd,
+		    struct error **error)
+{
+	cleanup(own_paths_clear) struct own_paths paths = { NULL, NULL };
+	int r = find_own(beside, installed, name, &paths, error);
+
+	if (r < 0)
+		return r;
+	*ret_fd = open(paths.beside, O_RDONLY | O_CLOEXEC);
 	if (*ret_fd < 0)
-		*ret_fd = open(fallback, O_RDONLY | O_CLOEXEC);
-	if (*ret_fd < 0) {
-		(void)error_set_errno(error, errno,
-				      "%s is neither %s nor %s: is kmodbox installed whole?", name,
-				      path, fallback);
-		if (error)
-			error_set_code(*error, EXIT_INFRASTRUCTURE);
-		return -ENOENT;
-	}
-	return 0;
+		*ret_fd = open(paths.installed, O_RDONLY | O_CLOEXEC);
+	if (*ret_fd >= 0)
+		return 0;
+	ignore_result(is_nowhere(&paths, name, error));
+	return -ENOENT;
 }
 
 int helper_open_program(const char *name, int *ret_fd, struct error **error)
@@ -166,25 +187,16 @@ int helper_open_profile(const char *name, int *ret_fd, struct error **error)
 
 int helper_become(const char *name, char **argv, struct error **error)
 {
-	char program[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-	cleanup_free char *beside = NULL;
-	cleanup_free char *installed = format_string("%s/%s", KMODBOX_LIBEXECDIR, name);
+	cleanup(own_paths_clear) struct own_paths paths = { NULL, NULL };
+	int r = find_own("", KMODBOX_LIBEXECDIR, name, &paths, error);
 
-	while (length > 0 && program[length - 1] != '/')
-		length--;
-	/* Where there is no /proc, only what is installed is found. */
-	beside = format_string("%.*s%s", length < 0 ? 0 : (int)length, program, name);
-	if (!beside || !installed)
-		return error_set_errno(error, ENOMEM, "%s", name);
+	if (r < 0)
+		return r;
 	/* By its path: what is run by a descriptor has that number for its name. */
-	(void)execv(beside, argv);
+	(void)execv(paths.beside, argv);
 	if (errno == ENOENT)
-		(void)execv(installed, argv);
-	return error_refuse(error, EXIT_INFRASTRUCTURE, errno,
-			    "%s is neither %s nor %s, or cannot be run (%s): is kmodbox "
-			    "installed whole?",
-			    name, beside, installed, strerror(errno));
+		(void)execv(paths.installed, argv);
+	return is_nowhere(&paths, name, error);
 }
 
 int helper_read_policy(const char *file, struct text *policy, struct error **error)

@@ -162,20 +162,15 @@ static bool read_report(struct run *run)
 	return true;
 }
 
-static void take_pid(struct run *run, const struct message *message)
+static void take_pid(struct run *run, struct message *message)
 {
 	int32_t pid;
 
-	if (message->length != sizeof(pid))
+	if (message->length != sizeof(pid) || message->fd_count != 1 || run->init > 0)
 		return;
 	memcpy(&pid, message->payload, sizeof(pid));
 	run->init = pid;
-	run->fds[WATCH_DEATH] = pidfd_open(pid, 0);
-	if (run->fds[WATCH_DEATH] < 0) {
-		(void)error_set_errno(&run->failure, errno, "pidfd of the sandbox");
-		error_set_code(run->failure, REMEDY_STEP);
-		run->lifeline_fd = close_fd(run->lifeline_fd);
-	}
+	run->fds[WATCH_DEATH] = TAKE_FD(message->fds[0]);
 }
 
 static void take_trees(struct run *run, struct message *message)

@@ -15,7 +15,7 @@
 
 /* Child to parent, over one SOCK_SEQPACKET pair that the payload never holds. */
 enum setup_message {
-	SETUP_PID = MESSAGE_FIRST_REQUEST, /* int32_t: pid 1 as its parent sees it */
+	SETUP_PID = MESSAGE_FIRST_REQUEST, /* int32_t: pid 1 as its parent sees it; its pidfd */
 	SETUP_TREES, /* uint32_t: the first one's index; fds of trees, in order, then /tmp's */
 	/* struct setup_ready, with a listener for refused calls, or none: foreign code is next. */
 	SETUP_READY,

@@ -26,6 +26,7 @@
 struct owner {
 	bool separate; /* started by root, for others */
 	uid_t owner, uid;
+	gid_t gid;
 };
 
 /* The namespace's owner is the effective uid of the process that makes it. */
@@ -66,7 +67,7 @@ static _Noreturn void maker(const struct owner *owner, int socket)
 		_exit(errno);
 	/* Our own /proc files belong to root while we are not dumpable. */
 	if (!owner->separate && (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 ||
-				 slot_write_maps("self", owner->uid, getegid(), NULL) < 0))
+				 slot_write_maps("self", owner->uid, owner->gid, NULL) < 0))
 		_exit(errno);
 	if (message_send(socket, MESSAGE_OK, NULL, 0, fds, 2, NULL) < 0)
 		_exit(MAKER_DIED);
@@ -148,7 +149,7 @@ static int make(const struct owner *owner, struct slot *ret_slot, struct error *
 		r = -EPIPE;
 	(void)snprintf(process, sizeof(process), "%d", (int)pid);
 	if (r == 0 && owner->separate)
-		r = slot_write_maps(process, owner->uid, owner->uid, error);
+		r = slot_write_maps(process, owner->uid, owner->gid, error);
 	sockets[0] = close_fd(sockets[0]);
 	if (pid < 0)
 		return r;
@@ -173,14 +174,14 @@ static int explain(int r, int part, struct error **error)
 
 int slot_new(uid_t owner, uid_t uid, struct slot *ret_slot, struct error **error)
 {
-	const struct owner who = { .separate = true, .owner = owner, .uid = uid };
+	const struct owner who = { .separate = true, .owner = owner, .uid = uid, .gid = uid };
 
 	return explain(make(&who, ret_slot, error), REMEDY_SLOT, error);
 }
 
 int slot_new_own(struct slot *ret_slot, struct error **error)
 {
-	const struct owner who = { .uid = geteuid() };
+	const struct owner who = { .uid = geteuid(), .gid = getegid() };
 
 	return explain(make(&who, ret_slot, error), REMEDY_USER_NAMESPACE, error);
 }

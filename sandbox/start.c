@@ -47,6 +47,7 @@ static int help(void *argument)
 	struct setup setup = *help->setup;
 	cleanup_error struct error *error = NULL;
 	int32_t message;
+	int pidfd = -1;
 	pid_t pid;
 	int r;
 
@@ -54,8 +55,8 @@ static int help(void *argument)
 	reset_signals();
 	if (slot_join(setup.slot.userns_fd, &error) < 0)
 		fail(&setup, REMEDY_STEP, error);
-	/* CLONE_PARENT: pid 1 is the caller's own child, who can wait for it and hold its pidfd. */
-	pid = sys_clone3(CLONE_PARENT | NAMESPACES, 0, NULL);
+	/* CLONE_PARENT: pid 1 is the caller's own child, who can wait for it. */
+	pid = sys_clone3(CLONE_PARENT | CLONE_PIDFD | NAMESPACES, 0, &pidfd);
 	if (pid == 0)
 		setup_init(&setup);
 	if (pid < 0) {
@@ -63,7 +64,7 @@ static int help(void *argument)
 		fail(&setup, REMEDY_NAMESPACES, error);
 	}
 	message = pid;
-	r = message_send(setup.control_fd, SETUP_PID, &message, sizeof(message), NULL, 0, &error);
+	r = message_send(setup.control_fd, SETUP_PID, &message, sizeof(message), &pidfd, 1, &error);
 	if (r == 0 && setup.disk)
 		disk_watch(&setup);
 	_exit(r < 0 ? 127 : 0);
@@ -85,12 +86,13 @@ pid_t start_in_slot(struct setup *setup, int lifeline_fd)
 
 /* ---- alone */
 
-static int map_own_ids(struct error **error)
+/* Ids of the caller: in a user namespace without maps nobody knows his own. */
+static int map_own_ids(uid_t uid, gid_t gid, struct error **error)
 {
 	/* Our own /proc files belong to root while we are not dumpable. */
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
 		return error_set_errno(error, errno, "PR_SET_DUMPABLE");
-	return slot_write_maps("self", geteuid(), getegid(), error);
+	return slot_write_maps("self", uid, gid, error);
 }
 
 /* Until the parent has written the maps and has given up root. */
@@ -101,13 +103,13 @@ static int wait_for_parent(const struct setup *setup, struct error **error)
 	return message_receive(setup->control_fd, &message, error);
 }
 
-static _Noreturn void be_alone(struct setup *setup, bool root)
+static _Noreturn void be_alone(struct setup *setup, uid_t uid, gid_t gid)
 {
 	cleanup_error struct error *error = NULL;
 	int r;
 
 	reset_signals();
-	r = root ? wait_for_parent(setup, &error) : map_own_ids(&error);
+	r = uid == 0 ? wait_for_parent(setup, &error) : map_own_ids(uid, gid, &error);
 	if (r == 0 && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
 		r = error_set_errno(&error, errno, "becoming its own uid");
 	if (r < 0)
@@ -156,21 +158,26 @@ pid_t start_alone(struct setup *setup, int lifeline_fd, int control_fd, int *ret
 		  struct error **error)
 {
 	const struct sandbox_spec *spec = setup->spec;
-	const bool root = geteuid() == 0;
+	const uid_t uid = geteuid();
+	const gid_t gid = getegid();
+	const bool root = uid == 0;
 	cleanup_close int pidfd = -1;
 	pid_t pid;
 	int r = 0;
 
 	/* A group of root's would stay: who is in a user namespace without maps has no other. */
-	if (root && setgroups(0, NULL) < 0)
-		return error_set_errno(error, errno, "setgroups");
+	if (root && setgroups(0, NULL) < 0) {
+		r = error_set_errno(error, errno, "setgroups");
+		error_set_code(*error, REMEDY_SLOT);
+		return r;
+	}
 	pid = sys_clone3(CLONE_NEWUSER | NAMESPACES | (spec->network ? 0 : CLONE_NEWNET) |
 				 CLONE_PIDFD,
 			 SIGCHLD, &pidfd);
 	if (pid == 0) {
 		(void)close_fd(lifeline_fd);
 		(void)close_fd(control_fd);
-		be_alone(setup, root);
+		be_alone(setup, uid, gid);
 	}
 	if (pid < 0)
 		return explain_refusal(-pid, root, error);
