@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
@@ -45,6 +46,7 @@ struct run {
 	struct slot own_slot; /* where the spec has none */
 	pid_t helper;	      /* the process that starts pid 1 */
 	pid_t init;
+	int init_of_helper;
 	uint64_t start;
 	uint64_t last_output;
 	bool ready;
@@ -162,15 +164,20 @@ static bool read_report(struct run *run)
 	return true;
 }
 
-static void take_pid(struct run *run, struct message *message)
+static void take_pid(struct run *run, const struct message *message)
 {
 	int32_t pid;
 
-	if (message->length != sizeof(pid) || message->fd_count != 1 || run->init > 0)
+	if (message->length != sizeof(pid) || run->init > 0)
 		return;
 	memcpy(&pid, message->payload, sizeof(pid));
 	run->init = pid;
-	run->fds[WATCH_DEATH] = TAKE_FD(message->fds[0]);
+	run->fds[WATCH_DEATH] = pidfd_open(pid, 0);
+	if (run->fds[WATCH_DEATH] < 0) {
+		(void)error_set_errno(&run->failure, errno, "pidfd of the sandbox");
+		error_set_code(run->failure, REMEDY_STEP);
+		run->lifeline_fd = close_fd(run->lifeline_fd);
+	}
 }
 
 static void take_trees(struct run *run, struct message *message)
@@ -285,6 +292,17 @@ static void check_clocks(struct run *run)
 		hit(run, LIMIT_SILENCE);
 }
 
+/* Without the helper, trees on disk would have no limit, and nobody would know. */
+static void check_helper(struct run *run)
+{
+	siginfo_t ended = { 0 };
+
+	if (run->setup.disk && *run->setup.init > 0 && !run->failure &&
+	    waitid(P_PID, (id_t)run->helper, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	    ended.si_pid > 0 && ended.si_status != 0)
+		hit_limit(run, "scratch (cannot be measured: its watchdog has died)");
+}
+
 /* Until pid 1 is dead, or (where it never came to be) the child has closed its end. */
 static void watch(struct run *run)
 {
@@ -319,6 +337,7 @@ static void watch(struct run *run)
 			return;
 		if (run->fds[WATCH_CONTROL] < 0 && run->fds[WATCH_DEATH] < 0)
 			return;
+		check_helper(run);
 		check_clocks(run);
 	}
 }
@@ -352,6 +371,11 @@ static void wait_for_all(struct run *run)
 	struct sandbox_result *result = run->result;
 	int status = -1;
 
+	/* The helper was killed when it had made pid 1, and before it could say so. */
+	if (run->init == 0) {
+		run->init = *run->setup.init;
+		run->lifeline_fd = close_fd(run->lifeline_fd);
+	}
 	if (run->init > 0)
 		(void)wait4(run->init, &status, 0, &result->usage);
 	if (!run->exit_known && !run->killed && status == 0) {
@@ -531,6 +555,8 @@ static void run_clear(struct run *run)
 		free(run->setup.sources[i]);
 	free(run->setup.sources);
 	free(run->chunk);
+	if (run->setup.disk && run->setup.init && run->setup.init != MAP_FAILED)
+		(void)munmap(run->setup.init, sizeof(*run->setup.init));
 	run->failure = error_free(run->failure);
 	run->denied = denied_free(run->denied);
 	slot_clear(&run->own_slot);
@@ -557,6 +583,13 @@ static int start(struct run *run, struct error **error)
 	run->start = run->last_output = now_milliseconds();
 	ignore_result(setup_lap(setup));
 	setup->slot = run->spec->slot;
+	/* A helper that is no copy shares all memory. */
+	setup->init = &run->init_of_helper;
+	if (setup->disk)
+		setup->init = mmap(NULL, sizeof(*setup->init), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (setup->init == MAP_FAILED)
+		return error_set_errno(error, errno, "shared memory");
 	/* Who measures trees on disk does so from a slot. */
 	if (setup->slot.userns_fd < 0 && setup->disk)
 		r = slot_new_own(&run->own_slot, error);

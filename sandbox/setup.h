@@ -15,7 +15,7 @@
 
 /* Child to parent, over one SOCK_SEQPACKET pair that the payload never holds. */
 enum setup_message {
-	SETUP_PID = MESSAGE_FIRST_REQUEST, /* int32_t: pid 1 as its parent sees it; its pidfd */
+	SETUP_PID = MESSAGE_FIRST_REQUEST, /* int32_t: pid 1 as its parent sees it */
 	SETUP_TREES, /* uint32_t: the first one's index; fds of trees, in order, then /tmp's */
 	/* struct setup_ready, with a listener for refused calls, or none: foreign code is next. */
 	SETUP_READY,
@@ -50,6 +50,8 @@ struct setup {
 	struct sandbox_limits limits; /* without zeros */
 	char **sources; /* of spec->mounts, resolved by the parent: no links in them */
 	const struct sandbox_disk *disk; /* NULL: no tree is on disk */
+	/* Shared by helper and parent: pid 1 as they see it, before SETUP_PID can say so. */
+	int *init;
 	int control_fd;
 	int lifeline_fd; /* its end means the parent is gone */
 	int output_fd;

@@ -47,7 +47,6 @@ static int help(void *argument)
 	struct setup setup = *help->setup;
 	cleanup_error struct error *error = NULL;
 	int32_t message;
-	int pidfd = -1;
 	pid_t pid;
 	int r;
 
@@ -55,8 +54,10 @@ static int help(void *argument)
 	reset_signals();
 	if (slot_join(setup.slot.userns_fd, &error) < 0)
 		fail(&setup, REMEDY_STEP, error);
-	/* CLONE_PARENT: pid 1 is the caller's own child, who can wait for it. */
-	pid = sys_clone3(CLONE_PARENT | CLONE_PIDFD | NAMESPACES, 0, &pidfd);
+	/* The page is there from now on: the kernel does not write if it would have to wait. */
+	*setup.init = 0;
+	/* CLONE_PARENT: pid 1 is the caller's own child, who can wait for it and hold its pidfd. */
+	pid = sys_clone3(CLONE_PARENT | CLONE_PARENT_SETTID | NAMESPACES, 0, setup.init);
 	if (pid == 0)
 		setup_init(&setup);
 	if (pid < 0) {
@@ -64,7 +65,7 @@ static int help(void *argument)
 		fail(&setup, REMEDY_NAMESPACES, error);
 	}
 	message = pid;
-	r = message_send(setup.control_fd, SETUP_PID, &message, sizeof(message), &pidfd, 1, &error);
+	r = message_send(setup.control_fd, SETUP_PID, &message, sizeof(message), NULL, 0, &error);
 	if (r == 0 && setup.disk)
 		disk_watch(&setup);
 	_exit(r < 0 ? 127 : 0);

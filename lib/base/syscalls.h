@@ -20,10 +20,11 @@
 int sys_openat2(int directory_fd, const char *path, const struct open_how *how) must_check;
 /*
  * fork() with clone3(2) flags (Linux 5.3; clone(2) where that is ENOSYS): the pid, or 0 in the
- * child; *ret_pidfd with CLONE_PIDFD. No pthread_atfork() handlers run: for processes with one
- * thread. -EINVAL for CLONE_VM.
+ * child. *ret_number is the pidfd with CLONE_PIDFD, or with CLONE_PARENT_SETTID the pid: the kernel
+ * writes it there before the child runs, whatever becomes of the caller. No pthread_atfork()
+ * handlers run: for processes with one thread. -EINVAL for CLONE_VM.
  */
-pid_t sys_clone3(uint64_t flags, int exit_signal, int *ret_pidfd) must_check;
+pid_t sys_clone3(uint64_t flags, int exit_signal, int *ret_number) must_check;
 /*
  * vfork(2) in a safe shape: runs function on a stack of its own in a child that shares this
  * process's memory, which is suspended until the child has called execve() or _exit(). No page

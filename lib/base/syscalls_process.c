@@ -45,17 +45,22 @@ static int result(long value)
 	return value < 0 ? -errno : (int)value;
 }
 
-pid_t sys_clone3(uint64_t flags, int exit_signal, int *ret_pidfd)
+pid_t sys_clone3(uint64_t flags, int exit_signal, int *ret_number)
 {
+	const uint64_t asked = flags & (CLONE_PIDFD | CLONE_PARENT_SETTID);
 	int pidfd = -1;
+	/* A pid appears where the caller wants it, not here: he may never return to take it. */
+	int *number = asked == CLONE_PARENT_SETTID ? ret_number : &pidfd;
 	struct clone_arguments arguments = {
 		.flags = flags,
-		.pidfd = (flags & CLONE_PIDFD) ? (uint64_t)(uintptr_t)&pidfd : 0,
+		.pidfd = (flags & CLONE_PIDFD) ? (uint64_t)(uintptr_t)number : 0,
+		.parent_tid = (flags & CLONE_PARENT_SETTID) ? (uint64_t)(uintptr_t)number : 0,
 		.exit_signal = (uint64_t)exit_signal,
 	};
 	long pid;
 
-	if ((flags & CLONE_PIDFD) && !ret_pidfd)
+	/* clone(2) has one place for both. */
+	if ((asked && !ret_number) || asked == (CLONE_PIDFD | CLONE_PARENT_SETTID))
 		return -EINVAL;
 	/* The child would run on its parent's stack while the parent goes on: only a fork is
 	 * offered. */
@@ -67,10 +72,10 @@ pid_t sys_clone3(uint64_t flags, int exit_signal, int *ret_pidfd)
 	   this. */
 	if (pid < 0 && errno == ENOSYS && (flags & ~UINT64_C(0xffffff00)) == 0)
 		pid = syscall(SYS_clone, (unsigned long)flags | (unsigned long)exit_signal, 0UL,
-			      &pidfd, 0UL, 0UL);
+			      number, 0UL, 0UL);
 #endif
 	if (pid > 0 && (flags & CLONE_PIDFD))
-		*ret_pidfd = pidfd;
+		*ret_number = pidfd;
 	return result(pid);
 }
 

@@ -4,6 +4,7 @@
  * disk then: whatever was made there, however it ended. What is too large is stopped, and so is
  * what fills the disk.
  */
+#include "tests/crash/soak/processes.h"
 #include "tests/unit/sandbox_fixture.h"
 
 #include <dirent.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -216,11 +218,46 @@ static void test_killed_is_removed_by_the_next(void **state)
 	assert_int_equal(trees_on_disk(), 2);
 	sandbox_result_clear(&result);
 	assert_int_equal(trees_on_disk(), 1);
+	/* Dying, its parts may hold the lock for a moment: they become ours to wait for. */
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	assert_int_equal(kill(other, SIGKILL), 0);
-	assert_int_equal(waitpid(other, NULL, 0), other);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
 	assert_int_equal(trees_on_disk(), 1);
 	result = fixture_run(&fixture, ":", &spec);
 	assert_int_equal(trees_on_disk(), 1);
+	sandbox_result_clear(&result);
+	assert_int_equal(trees_on_disk(), 0);
+}
+
+/* What a payload prints has its sandbox's helper killed, as the kernel does when memory is out. */
+static void kill_helper(void *context, const void *bytes, size_t length)
+{
+	struct family children = { .count = 0 };
+	bool *killed = context;
+
+	(void)bytes;
+	(void)length;
+	add_children(&children, getpid());
+	for (size_t i = 0; i < children.count; i++)
+		if (!is_init(children.pids[i]))
+			*killed = kill_child(children.pids[i], getpid());
+}
+
+static void test_watchdog_is_missed(void **state)
+{
+	struct sandbox_spec watched = spec;
+	struct sandbox_result result;
+	bool killed = false;
+
+	(void)state;
+	watched.output = kill_helper;
+	watched.output_context = &killed;
+	result = fixture_run(&fixture, "echo now; exec sleep 60", &watched);
+	assert_true(killed);
+	assert_int_equal(result.end, SANDBOX_LIMIT);
+	assert_string_equal(result.limit, "scratch (cannot be measured: its watchdog has died)");
 	sandbox_result_clear(&result);
 	assert_int_equal(trees_on_disk(), 0);
 }
@@ -308,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_hostile_trees_are_removed),
 		cmocka_unit_test(test_failure_leaves_nothing),
 		cmocka_unit_test(test_killed_is_removed_by_the_next),
+		cmocka_unit_test(test_watchdog_is_missed),
 		cmocka_unit_test(test_disk_never_fills),
 	};
 

@@ -109,6 +109,24 @@ static void test_clone3(void **state)
 	assert_int_equal(shared, 1);
 }
 
+static void test_clone3_pid(void **state)
+{
+	int *number = mmap(NULL, sizeof(*number), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid;
+
+	(void)state;
+	assert_ptr_not_equal(number, MAP_FAILED);
+	pid = sys_clone3(CLONE_PARENT_SETTID, SIGCHLD, number);
+	assert_true(pid >= 0);
+	/* It is there before the child is. */
+	if (pid == 0)
+		_exit(*number == getpid() ? 0 : 1);
+	assert_int_equal(*number, pid);
+	assert_int_equal(wait_for(pid), 0);
+	assert_int_equal(munmap(number, sizeof(*number)), 0);
+}
+
 static void test_clone3_refuses(void **state)
 {
 	int pidfd = -1;
@@ -117,6 +135,8 @@ static void test_clone3_refuses(void **state)
 	assert_int_equal(sys_clone3(CLONE_VM, SIGCHLD, NULL), -EINVAL);
 	assert_int_equal(sys_clone3(CLONE_VFORK, SIGCHLD, NULL), -EINVAL);
 	assert_int_equal(sys_clone3(CLONE_PIDFD, SIGCHLD, NULL), -EINVAL);
+	assert_int_equal(sys_clone3(CLONE_PARENT_SETTID, SIGCHLD, NULL), -EINVAL);
+	assert_int_equal(sys_clone3(CLONE_PIDFD | CLONE_PARENT_SETTID, SIGCHLD, &pidfd), -EINVAL);
 	assert_int_equal(sys_clone3(CLONE_PIDFD | (UINT64_C(1) << 40), SIGCHLD, &pidfd), -EINVAL);
 	assert_int_equal(pidfd, -1);
 }
@@ -330,9 +350,11 @@ static void test_landlock(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_openat2),	     TEST(test_clone3),	   TEST(test_clone3_refuses),
-		TEST(test_clone3_namespace), TEST(test_execve_fd), TEST(test_renameat2),
-		TEST(test_seccomp),	     TEST(test_chmod_fd),  TEST(test_chmod_fd_older_kernel),
+		TEST(test_openat2),	     TEST(test_clone3),
+		TEST(test_clone3_pid),	     TEST(test_clone3_refuses),
+		TEST(test_clone3_namespace), TEST(test_execve_fd),
+		TEST(test_renameat2),	     TEST(test_seccomp),
+		TEST(test_chmod_fd),	     TEST(test_chmod_fd_older_kernel),
 		TEST(test_pivot_root),	     TEST(test_landlock),
 	};
 
