@@ -65,7 +65,7 @@ profile_files := $(patsubst profiles/%,$(BUILD)/bin/profiles/%,$(wildcard profil
 unit_sources := $(wildcard tests/unit/test_*.c)
 unit_programs = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
 # Programs that suites use: those that need our library, and single files: attackers, measuring tools.
-linked_sources := $(wildcard tests/recipes/*.c tests/hostile/layers/*.c) tests/bench/start.c
+linked_sources := $(wildcard tests/recipes/*.c tests/hostile/layers/*.c tests/crash/soak/*.c) tests/bench/start.c
 tool_sources := $(filter-out $(linked_sources),$(wildcard tests/hostile/*.c tests/hosts/*.c tests/crash/*.c tests/bench/*.c))
 tool_programs = $(patsubst %.c,$(BUILD)/%,$(tool_sources))
 
@@ -165,7 +165,7 @@ $(fuzz_programs): $(BUILD)/bin/%: $(BUILD)/tests/fuzz/%.o $(library)
 -include $(patsubst %.c,$(BUILD)/%.d,$(fuzz_sources))
 
 # What needs packages, then programs. `test` is deps and the suites, in a make that sees the packages.
-.PHONY: deps kernels demo test test-unit test-hostile test-hosts test-crash test-real bench check run-tests unit-programs
+.PHONY: deps kernels demo test test-unit test-hostile test-hosts test-crash test-soak test-real bench check run-tests unit-programs
 export BUILD KERNELS_DIR
 again = +$(MAKE) --no-print-directory
 suites = tests/lib/run-suites.sh
@@ -202,8 +202,12 @@ compare-sandboxes: all $(tool_programs)
 test-hosts: all $(tool_programs)
 	$(suites) hosts
 
-test-crash: all kernels $(tool_programs)
+test-crash: all kernels $(tool_programs) $(linked_programs)
 	$(suites) crash
+
+# Of 50 sandboxes as root and 50 as a user it is part of test-crash.
+test-soak: all $(linked_programs)
+	tests/crash/soak.sh $${KMODBOX_SOAK_COUNT:-2000}
 
 test-real: deps
 	packaging/deps.sh --real
@@ -267,6 +271,7 @@ help:
 	@echo 'make demo         a hello-world module through the whole of kmodbox, below $(BUILD)/demo'
 	@echo 'make test         get what is needed, build, run the suites'
 	@echo 'make test-unit    one suite alone; also test-hostile, test-hosts, test-crash, check'
+	@echo 'make test-soak    2,000 sandboxes of which parts are killed at random: nothing may be left'
 	@echo 'make test-real    thirty Debian drivers, compared byte for byte with what dkms builds'
 	@echo 'make bench        speed and memory, as ratios of paired runs'
 	@echo 'make fuzz         every parser of hostile bytes, FUZZ_SECONDS=60 each, by clang'
