@@ -68,29 +68,9 @@ int denied_poll_fd(const struct denied *denied, uint64_t now_milliseconds,
 	return -1;
 }
 
-/* The caller's own name for itself, while it waits for us; "" where it cannot be read. */
-static void read_program(const struct denied *denied, char ret_program[static DENIED_PROGRAM])
+void denied_note(struct denied_calls *calls, const struct seccomp_data *data, const char *program,
+		 size_t length)
 {
-	uint64_t id = denied->question->id;
-	cleanup_close int fd = -1;
-	char path[32];
-	ssize_t length;
-
-	ret_program[0] = '\0';
-	(void)snprintf(path, sizeof(path), "/proc/%u/comm", denied->question->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	length = fd < 0 ? -1 : read(fd, ret_program, DENIED_PROGRAM - 1);
-	/* Still the process that asked, not a later one with its number? */
-	if (length <= 0 || ioctl(denied->listener_fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) < 0)
-		length = 0;
-	ret_program[length] = '\0';
-	ret_program[strcspn(ret_program, "\n")] = '\0';
-}
-
-static void record(struct denied *denied)
-{
-	const struct seccomp_data *data = &denied->question->data;
-	struct denied_calls *calls = &denied->calls;
 	struct denied_call call = { .count = 1 };
 	uint64_t arguments[CALL_ARGUMENTS];
 
@@ -98,7 +78,8 @@ static void record(struct denied *denied)
 	for (size_t i = 0; i < CALL_ARGUMENTS; i++)
 		arguments[i] = data->args[i];
 	call_describe(data->nr, arguments, call.what);
-	read_program(denied, call.program);
+	memcpy(call.program, program, length < DENIED_PROGRAM ? length : DENIED_PROGRAM - 1);
+	call.program[strcspn(call.program, "\n")] = '\0';
 	for (size_t i = 0; i < calls->count; i++) {
 		if (string_equal(calls->list[i].what, call.what) &&
 		    string_equal(calls->list[i].program, call.program)) {
@@ -108,6 +89,23 @@ static void record(struct denied *denied)
 	}
 	if (calls->count < DENIED_CALLS)
 		calls->list[calls->count++] = call;
+}
+
+/* With the caller's own name for itself, while it waits for us; "" where it cannot be read. */
+static void record(struct denied *denied)
+{
+	uint64_t id = denied->question->id;
+	cleanup_close int fd = -1;
+	char path[32], program[DENIED_PROGRAM - 1];
+	ssize_t length;
+
+	(void)snprintf(path, sizeof(path), "/proc/%u/comm", denied->question->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	length = fd < 0 ? -1 : read(fd, program, sizeof(program));
+	/* Still the process that asked, not a later one with its number? */
+	if (length <= 0 || ioctl(denied->listener_fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) < 0)
+		length = 0;
+	denied_note(&denied->calls, &denied->question->data, program, (size_t)length);
 }
 
 /* ENOENT: it was killed while it waited. */

@@ -41,6 +41,10 @@ int denied_new(int listener_fd, struct denied **ret_denied, struct error **error
  */
 int denied_poll_fd(const struct denied *denied, uint64_t now_milliseconds,
 		   int *timeout_milliseconds) must_check;
+/* One that was asked about, by a program whose name for itself begins with these bytes. */
+struct seccomp_data;
+void denied_note(struct denied_calls *calls, const struct seccomp_data *data, const char *program,
+		 size_t length);
 /* Answers what is there to answer. */
 void denied_serve(struct denied *denied, uint64_t now_milliseconds);
 const struct denied_calls *denied_calls(const struct denied *denied);
