@@ -225,7 +225,7 @@ check: all
 .PHONY: fuzz fuzz-programs
 fuzz-programs: $(fuzz_programs)
 
-# FUZZ_SECONDS=60 each.
+# FUZZ_SECONDS=60 each, FUZZ_JOBS=2 at a time.
 fuzz:
 	+$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang SANITIZE=1 FUZZ=1 fuzz-programs
 	tests/fuzz/run.sh

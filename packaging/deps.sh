@@ -12,7 +12,7 @@ packages=(gcc make pkg-config libc6-dev
 	zlib1g-dev liblzma-dev libzstd-dev
 	gcc-12 binutils kmod pahole patch bc xz-utils zstd
 	libcmocka-dev bubblewrap openssl scdoc)
-[ "${1:-}" != --ci ] || packages+=(clang clang-format-14 lld llvm shellcheck)
+[ "${1:-}" != --ci ] || packages+=(clang libclang-rt-14-dev clang-format-14 lld llvm shellcheck)
 [ "${1:-}" != --real ] || packages+=(libxtables-dev libelf-dev gawk perl iptables)
 
 if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
