@@ -84,8 +84,8 @@ struct lane {
 	pid_t orchestrator; /* 0: none */
 	uint64_t started;
 	bool killed;
-	int userns_fd; /* -1: started by an ordinary user */
-	int said_fd;   /* what the orchestrator says to stderr */
+	struct slot slot; /* none: started by an ordinary user */
+	int said_fd;	  /* what the orchestrator says to stderr */
 	char *place;
 };
 
@@ -211,7 +211,7 @@ static int run_sandbox(const struct soak *soak, const struct lane *lane)
 
 	spec.argv = argv;
 	spec.environment = environment;
-	spec.userns_fd = lane->userns_fd;
+	spec.slot = lane->slot;
 	spec.seccomp = &soak->program;
 	spec.optional = SANDBOX_OPTIONAL_ALL;
 	spec.output = forget;
@@ -477,7 +477,7 @@ static int open_lane(struct soak *soak, const char *places, unsigned number, str
 	const uid_t slot = SLOT_FIRST + number;
 	int r = 0;
 
-	lane->userns_fd = -1;
+	lane->slot = SLOT_NONE;
 	lane->said_fd = memfd_create("said", MFD_CLOEXEC);
 	lane->place = format_string("%s/%u", places, number);
 	if (lane->said_fd < 0 || fcntl(lane->said_fd, F_SETFL, O_APPEND) < 0 || !lane->place ||
@@ -488,13 +488,13 @@ static int open_lane(struct soak *soak, const char *places, unsigned number, str
 	/* As the launcher makes it: the slot's own, closed to all others. */
 	if (chown(lane->place, slot, slot) < 0)
 		return error_set_errno(error, errno, "%s", lane->place);
-	r = slot_new(soak->accounts.own, slot, &lane->userns_fd, error);
+	r = slot_new(soak->accounts.own, slot, &lane->slot, error);
 	return r;
 }
 
 static void close_lane(struct lane *lane)
 {
-	lane->userns_fd = close_fd(lane->userns_fd);
+	slot_clear(&lane->slot);
 	lane->said_fd = close_fd(lane->said_fd);
 	free(lane->place);
 	lane->place = NULL;
