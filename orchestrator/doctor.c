@@ -93,8 +93,11 @@ static int make_sandbox(struct doctor *doctor, struct error **error)
 		r = profiles_load(&places, PROFILE_DEFAULT, &profile, error);
 	if (r == 0 && accounts.separate)
 		r = staging_try(error);
-	if (r == 0 && accounts.separate)
-		r = slot_new(accounts.orchestrator, accounts.build_slot, &spec.slot, error);
+	/* As a build does it. */
+	if (r == 0)
+		r = accounts.separate ? slot_new(accounts.orchestrator, accounts.build_slot,
+						 &spec.slot, error)
+				      : slot_new_own(&spec.slot, error);
 	if (r == 0 && accounts.separate)
 		r = accounts_become(&accounts, accounts.orchestrator, error);
 	spec.seccomp = &profile.program;
