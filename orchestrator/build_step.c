@@ -297,6 +297,8 @@ static void note_denied(struct build *build, const char *who, const struct denie
 static int prepare(struct build *build, struct build_view *view, struct error **error)
 {
 	build->jobs = build_jobs(build->orchestrator->options);
+	if (build->limits.processors && build->limits.processors < build->jobs)
+		build->jobs = (unsigned)build->limits.processors;
 	build->command = rewrite_make(build);
 	if (!build->command)
 		return out_of_memory(error);

@@ -253,10 +253,12 @@ static json_t *denied(const struct build *build)
 json_t *record_limits(const struct sandbox_limits *limits)
 {
 	return json_pack(
-		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "wall_seconds",
-		(json_int_t)limits->wall_milliseconds / 1000, "silence_seconds",
+		"{s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"wall_seconds", (json_int_t)limits->wall_milliseconds / 1000, "silence_seconds",
 		(json_int_t)limits->silence_milliseconds / 1000, "cpu_seconds",
 		(json_int_t)limits->cpu_seconds, "processes", (json_int_t)limits->processes,
+		"processors",
+		limits->processors ? json_integer((json_int_t)limits->processors) : json_null(),
 		"open_files", (json_int_t)limits->open_files, "file_bytes",
 		(json_int_t)limits->file_bytes, "memory_bytes", (json_int_t)limits->memory_bytes,
 		"total_memory_bytes", (json_int_t)limits->total_memory_bytes, "scratch_bytes",

@@ -40,6 +40,7 @@ static const struct row {
 	{ "memory", bytes, FIELD(memory_bytes), 16 * MIB, 16384 * GIB },
 	{ "total_memory", bytes, FIELD(total_memory_bytes), 32 * MIB, 16384 * GIB },
 	{ "processes", number, FIELD(processes), 4, 4194304 }, /* PID_MAX_LIMIT */
+	{ "processors", number, FIELD(processors), 1, 8192 },  /* CONFIG_NR_CPUS_RANGE_END */
 	{ "open_files", number, FIELD(open_files), 16, 1048576 },
 	{ "file", bytes, FIELD(file_bytes), 4 * KIB, 16384 * GIB },
 	{ "scratch", bytes, FIELD(scratch_bytes), 1, 16384 * GIB },

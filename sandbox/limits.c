@@ -53,6 +53,7 @@ struct sandbox_limits limits_complete(const struct sandbox_limits *given)
 	TAKE_LIMIT(silence_milliseconds);
 	TAKE_LIMIT(cpu_seconds);
 	TAKE_LIMIT(processes);
+	TAKE_LIMIT(processors);
 	TAKE_LIMIT(open_files);
 	TAKE_LIMIT(file_bytes);
 	TAKE_LIMIT(memory_bytes);

@@ -67,6 +67,7 @@ struct sandbox_limits {
 	uint64_t silence_milliseconds; /* without a byte of output */
 	uint64_t cpu_seconds;	       /* of all together */
 	uint64_t processes;
+	uint64_t processors; /* that it may run on at a time; by default all that the caller may */
 	uint64_t open_files;
 	uint64_t file_bytes;   /* one file */
 	uint64_t memory_bytes; /* address space of one process */
