@@ -33,7 +33,8 @@ FORTIFY ?= $(if $(findstring clang,$(CC)),2,3)
 CPPFLAGS += -I. -D_GNU_SOURCE -DKMODBOX_VERSION='"$(VERSION)"' \
 	-DKMODBOX_LIBEXECDIR='"$(libexecdir)"' -DKMODBOX_PROFILEDIR='"$(profiledir)"'
 CFLAGS += -std=gnu17 $(optimise) $(warnings) $(if $(WERROR),-Werror) $(hardening)
-LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+PIE = -pie
+LDFLAGS += $(PIE) -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
 # Asked for while reading, so what `make deps` brings counts only from the next make on: the targets
 # that need both start a second one.
 pkg_cflags := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
@@ -107,7 +108,7 @@ $(foreach p,$(programs),$(eval $(call program_rule,$(p))))
 front_libraries = $(shell $(PKG_CONFIG) $(if $(STATIC),--static) --libs libseccomp libcap inih)
 STATIC = $(if $(SANITIZE),,$(shell mkdir -p $(BUILD) && echo 'int main(void) { return 0; }' | \
 	$(CC) -static-pie -x c -o $(BUILD)/static-test - -lseccomp -lcap -linih 2>/dev/null && echo -static-pie))
-$(BUILD)/bin/kmodbox: private LDFLAGS += $(STATIC)
+$(BUILD)/bin/kmodbox: private PIE = $(or $(STATIC),-pie)
 $(BUILD)/bin/kmodbox: private pkg_libs = $(front_libraries)
 
 $(BUILD)/bin/profiles/%: profiles/%

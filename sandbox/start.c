@@ -28,7 +28,7 @@ static void reset_signals(void)
 
 static _Noreturn void fail(struct setup *setup, enum remedy_part part, struct error *error)
 {
-	error_set_code(error, part);
+	error_set_code(error, (int)part);
 	setup_fail(setup, error);
 }
 
