@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "sandbox/seccomp_internal.h"
@@ -176,12 +177,30 @@ static size_t make_ranges(const struct seccomp_policy *policy, struct range rang
 	return count;
 }
 
-/* Without a condition. */
+/* What message_send() calls: which rules of sendmsg hold is known by its flags alone. */
 static bool may_send(const struct seccomp_policy *policy)
 {
 	const struct seccomp_call *call = &policy->calls[SYS_sendmsg];
 
-	return call->rule_count == 1 && call->rules[0].action == SECCOMP_RET_ALLOW;
+	for (size_t i = 0; i < call->rule_count; i++) {
+		const struct seccomp_rule *rule = &call->rules[i];
+		bool holds = true;
+
+		for (size_t c = 0; c < rule->condition_count; c++) {
+			const struct seccomp_condition *condition = &rule->conditions[c];
+			const bool has = (condition->value & MSG_NOSIGNAL) != 0;
+
+			if (condition->argument != 2)
+				return false;
+			holds = holds &&
+				(condition->test == SECCOMP_IS	  ? condition->value == MSG_NOSIGNAL
+				 : condition->test == SECCOMP_HAS ? has
+								  : !has);
+		}
+		if (holds)
+			return rule->action == SECCOMP_RET_ALLOW;
+	}
+	return false;
 }
 
 static int emit_program(const struct seccomp_policy *policy, struct emitter *emitter,

@@ -256,6 +256,52 @@ static int talk_stream_pair(void)
 	return answer(write(ends[0], &byte, 1) == 1 ? read(ends[1], &byte, 1) : -1);
 }
 
+/* With out-of-band data, by either call: CVE-2025-38236. */
+static int send_out_of_band(bool by_message)
+{
+	char byte = 'x';
+	struct iovec data = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	return answer(by_message ? sendmsg(ends[0], &message, MSG_OOB)
+				 : send(ends[0], &byte, 1, MSG_OOB));
+}
+
+static int out_of_band(void)
+{
+	return send_out_of_band(false);
+}
+
+static int out_of_band_message(void)
+{
+	return send_out_of_band(true);
+}
+
+static int huge_pages(void)
+{
+	const size_t size = 2 << 20;
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	(void)munmap(memory, size);
+	return 0;
+}
+
+/* Signals for whoever is named. */
+static int own_descriptor(void)
+{
+	int ends[2];
+
+	if (pipe(ends) < 0)
+		return -errno;
+	return answer(fcntl(ends[0], F_SETOWN, getpid()));
+}
+
 static int shared_memory(void)
 {
 	int id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);

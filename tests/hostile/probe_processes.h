@@ -103,6 +103,12 @@ static int limits_of_other(void)
 	return answer(prlimit(another_process(), RLIMIT_NOFILE, NULL, &limit));
 }
 
+/* An init that gets no time cannot watch over limits. */
+static int slow_other(void)
+{
+	return answer(setpriority(PRIO_PROCESS, (id_t)another_process(), 19));
+}
+
 static int kill_host_process(void)
 {
 	return answer(kill((pid_t)strtol(argument, NULL, 10), 0));
