@@ -241,7 +241,20 @@ int build_publish_commit(struct installer *installer, struct message *message, s
 
 int build_failed_log(struct installer *installer, struct message *message, struct error **error)
 {
-	return installer_put_alone(installer, "build", "make.log", message->fds[0], error);
+	static const char *const names[] = { "make.log", "failure.json" };
+	cleanup_transaction struct transaction *transaction = NULL;
+	const struct installer_target *target = &installer->target;
+	char path[INSTALLER_PATH];
+	int r = installer_require_added(installer, error);
+
+	if (r == 0)
+		r = transaction_begin(&installer->trees, &transaction, error);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s/build/%s", target->module,
+			       target->version, names[i]);
+		r = transaction_put_file(transaction, TREE_DKMS, path, message->fds[i], error);
+	}
+	return r < 0 ? r : transaction_commit(transaction, error);
 }
 
 int build_unbuild(struct installer *installer, struct message *message, struct error **error)

@@ -79,7 +79,7 @@ static const struct request {
 	  PUBLISHES, PUBLISHING, NO_TARGET, 0, false, build_publish_data },
 	{ { INSTALLER_PUBLISH_COMMIT, "publish-commit", PUBLISHING, 0, 2, BUILD_LOG_MAXIMUM,
 	    handle }, PUBLISHES, IDLE, NO_TARGET, 0, false, build_publish_commit },
-	{ { INSTALLER_FAILED_LOG, "failed-log", IDLE, TARGET, 1, BUILD_LOG_MAXIMUM, handle },
+	{ { INSTALLER_FAILED_LOG, "failed-log", IDLE, TARGET, 2, BUILD_LOG_MAXIMUM, handle },
 	  BUILDS, IDLE, VERSION, 0, false, build_failed_log },
 	{ { INSTALLER_INSTALL, "install", IDLE, TARGET, 0, 0, handle },
 	  INSTALL | ADDED, IDLE, KERNEL, 1u << TREE_INSTALL, true, module_install },

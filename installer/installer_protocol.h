@@ -28,11 +28,12 @@ enum installer_request {
 	INSTALLER_PUBLISH,
 	INSTALLER_PUBLISH_FILE,	  /* struct installer_file, 1 fd */
 	INSTALLER_PUBLISH_COMMIT, /* nothing, 2 fds: make.log, build.json */
-	INSTALLER_FAILED_LOG,	  /* struct installer_target, 1 fd: to M/V/build/make.log */
-	INSTALLER_INSTALL,	  /* struct installer_target; reply: struct installer_installed */
-	INSTALLER_UNINSTALL,	  /* struct installer_target; reply: struct installer_installed */
-	INSTALLER_UNBUILD,	  /* struct installer_target */
-	INSTALLER_REMOVE,	  /* struct installer_target: module and version only */
+	/* struct installer_target, 2 fds: to M/V/build/make.log and failure.json */
+	INSTALLER_FAILED_LOG,
+	INSTALLER_INSTALL,   /* struct installer_target; reply: struct installer_installed */
+	INSTALLER_UNINSTALL, /* struct installer_target; reply: struct installer_installed */
+	INSTALLER_UNBUILD,   /* struct installer_target */
+	INSTALLER_REMOVE,    /* struct installer_target: module and version only */
 	/*
 	 * struct installer_file, 1 fd: beside the modules, data that came out of the build:
 	 * "Module.symvers" goes to module/, ".dep_NAME" and all else beside build.json. At most 64

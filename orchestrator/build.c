@@ -129,6 +129,7 @@ static int deliver(struct build *build, const struct signed_set *set, struct err
 	cleanup_close int record_fd = -1;
 	int r = record_make(build, set, &record_fd, error);
 
+	build->step = "publish";
 	if (r == 0)
 		r = publish(build, set, record_fd, error);
 	build_parts_end(&build->parts, PART_PUBLISH);
@@ -144,19 +145,27 @@ static int deliver(struct build *build, const struct signed_set *set, struct err
 /* Until all that is left is to hand over. */
 static int make(struct build *build, struct signed_set *set, struct error **error)
 {
-	int r = build_step_run(build, error);
+	int r;
 
+	build->step = "build";
+	r = build_step_run(build, error);
 	build_parts_start(&build->parts);
 	/* Looks while we go on. */
 	inputs_end(build->inputs);
-	if (r == 0)
+	if (r == 0) {
+		build->step = "collect";
 		r = collect(build, error);
+	}
 	build_parts_end(&build->parts, PART_COLLECT);
-	if (r == 0)
+	if (r == 0) {
+		build->step = "strip";
 		r = build_step_strip(build, error);
+	}
 	build_parts_end(&build->parts, PART_STRIP);
-	if (r == 0)
+	if (r == 0) {
+		build->step = "sign";
 		r = sign(build, set, error);
+	}
 	build_parts_end(&build->parts, PART_SIGN);
 	return r;
 }
@@ -169,6 +178,7 @@ static int attempt(struct build *build, bool *ret_changed, struct error **error)
 	int r, looked;
 
 	build_parts_start(&build->parts);
+	build->step = "headers";
 	r = inputs_begin(build->target->kernel, build->toolchain, build->orchestrator->cache_fd,
 			 &build->inputs, error);
 	build_parts_end(&build->parts, PART_FINGERPRINT);
@@ -189,19 +199,21 @@ static int attempt(struct build *build, bool *ret_changed, struct error **error)
 }
 
 /*
- * The log of a failure goes where DKMS's users look for it. Where that fails too, on a full disk,
- * it is mostly for the reason that is told anyway.
+ * The log of a failure goes where DKMS's users look for it, with its record. Where that fails too,
+ * on a full disk, it is mostly for the reason that is told anyway.
  */
 static bool keep_failed_log(struct build *build, struct error *error)
 {
 	cleanup_free char *reason = error_describe(error);
+	cleanup_close int record_fd = -1;
 
 	if (build->log.fd < 0)
 		return false;
 	build_log_note(&build->log, "# %s", reason ? reason : "failed");
 	return build_log_seal(&build->log, NULL) == 0 &&
+	       record_make_failed(build, error, &record_fd, NULL) == 0 &&
 	       installer_client_failed_log(build->orchestrator, build->package, build->target,
-					   build->log.fd, NULL) == 0;
+					   build->log.fd, record_fd, NULL) == 0;
 }
 
 static int fail_build(struct build *build, struct error **error)
@@ -238,6 +250,7 @@ static int build_once(const struct build *planned, bool *ret_changed, struct err
 	int r;
 
 	build.toolchain = &toolchain;
+	build.step = "toolchain";
 	r = build_log_open(&build.log, package->module, package->version, target->release,
 			   target->architecture, error);
 	if (r == 0 && orchestrator->options->verbose)

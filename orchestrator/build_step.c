@@ -2,6 +2,7 @@
 /* The build itself, see build_step.h; its shell is build.sh. */
 #include "orchestrator/build_step.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -327,6 +328,7 @@ int build_step_run(struct build *build, struct error **error)
 		return r;
 	build->progress = build_progress_read(
 		build->result.report.data, build->result.report.length, build->recipe->patch_count);
+	(void)snprintf(build->limit, sizeof(build->limit), "%s", build->result.limit);
 	if (build->result.end == SANDBOX_LIMIT)
 		build_log_note(&build->log, "\n# limit: %s", build->result.limit);
 	note_denied(build, "dkms.conf", build->recipe->denied);
@@ -348,6 +350,7 @@ void build_clear(struct build *build)
 	free(build->artifacts);
 	free(build->data);
 	free(build->command);
+	free(build->strip_denied);
 	build->inputs = inputs_free(build->inputs);
 	if (build->result.end)
 		sandbox_result_clear(&build->result);

@@ -37,6 +37,9 @@ struct build {
 	struct sandbox_limits limits; /* of the build sandbox */
 	bool on_disk;		      /* its build directory was */
 	struct sandbox_result result;
+	struct denied_calls *strip_denied; /* what strip tried; owned, NULL: nothing */
+	char limit[SANDBOX_LIMIT_TEXT];	   /* that a sandbox of it hit; "" */
+	const char *step;		   /* that it is at: "collect" */
 	struct build_progress progress;
 	struct artifact *artifacts; /* per module of the recipe, fd -1 for excluded ones; owned */
 	struct artifact *data;	    /* Module.symvers, extra_outputs; owned */

@@ -72,6 +72,25 @@ static void explain_strip(const struct build *build, struct error **error)
 	}
 }
 
+/* Why it came to nothing. */
+static int judge(struct build *build, const struct sandbox_result *result, struct error **error)
+{
+	cleanup_free char *ended = sandbox_result_describe(result);
+	int code = EXIT_NO_MODULE;
+
+	(void)snprintf(build->limit, sizeof(build->limit), "%s", result->limit);
+	(void)error_set(error, ECHILD, "strip %s", ended ? ended : "failed");
+	if (result->end == SANDBOX_LIMIT)
+		code = EXIT_LIMIT;
+	else if (result->end == SANDBOX_CANCELLED)
+		code = EXIT_INTERRUPTED;
+	else
+		explain_strip(build, error);
+	if (error)
+		error_set_code(*error, code);
+	return -ECHILD;
+}
+
 int build_step_strip(struct build *build, struct error **error)
 {
 	static const char *const environment[] = { "PATH=/usr/bin:/bin", "LC_ALL=C", NULL };
@@ -115,17 +134,11 @@ int build_step_strip(struct build *build, struct error **error)
 	r = sandbox_run(&spec, &result, error);
 	if (r < 0)
 		return r;
-	if (result.end != SANDBOX_EXITED || result.status != 0) {
-		cleanup_free char *ended = sandbox_result_describe(&result);
-
-		r = error_set(error, ECHILD, "strip %s", ended ? ended : "failed");
-		explain_strip(build, error);
-		if (error)
-			error_set_code(*error, result.end == SANDBOX_CANCELLED ? EXIT_INTERRUPTED
-									       : EXIT_NO_MODULE);
-	} else {
+	build->strip_denied = TAKE_PTR(result.denied);
+	if (result.end != SANDBOX_EXITED || result.status != 0)
+		r = judge(build, &result, error);
+	else
 		r = take_stripped(build, &result, error);
-	}
 	sandbox_result_clear(&result);
 	return r;
 }

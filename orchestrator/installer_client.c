@@ -101,14 +101,15 @@ int installer_client_tarball(const struct orchestrator *orchestrator, const stru
 
 int installer_client_failed_log(const struct orchestrator *orchestrator,
 				const struct package *package, const struct target *target,
-				int log_fd, struct error **error)
+				int log_fd, int record_fd, struct error **error)
 {
+	const int fds[] = { log_fd, record_fd };
 	struct installer_target payload;
 	int r = fill_target(orchestrator, package, target, &payload, error);
 
 	return r < 0 ? r
-		     : call(orchestrator, INSTALLER_FAILED_LOG, &payload, sizeof(payload), &log_fd,
-			    1, error);
+		     : call(orchestrator, INSTALLER_FAILED_LOG, &payload, sizeof(payload), fds, 2,
+			    error);
 }
 
 int installer_client_request(const struct orchestrator *orchestrator,

@@ -29,7 +29,7 @@ int installer_client_tarball(const struct orchestrator *orchestrator, const stru
 /* The log of a build that failed. */
 int installer_client_failed_log(const struct orchestrator *orchestrator,
 				const struct package *package, const struct target *target,
-				int log_fd, struct error **error) must_check;
+				int log_fd, int record_fd, struct error **error) must_check;
 /* INSTALLER_INSTALL, UNINSTALL, UNBUILD or REMOVE. target NULL: the module version as a whole. */
 int installer_client_request(const struct orchestrator *orchestrator,
 			     enum installer_request request, const struct package *package,

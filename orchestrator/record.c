@@ -247,6 +247,7 @@ static json_t *denied(const struct build *build)
 	uint64_t others = append_denied(list, "dkms.conf", build->recipe->denied);
 
 	others += append_denied(list, "build", build->result.denied);
+	others += append_denied(list, "strip", build->strip_denied);
 	return json_pack("{s:o, s:I}", "calls", list, "others", (json_int_t)others);
 }
 
@@ -342,26 +343,73 @@ json_t *record_artifacts(const struct signed_set *set)
 	return list;
 }
 
+/* What is known of every build, however far it came; more is added to it. */
+static json_t *begin(const struct build *build)
+{
+	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o}", "schema",
+			 "kmodbox-build", "schema_version", RECORD_VERSION, "kmodbox",
+			 KMODBOX_VERSION, "module", build->recipe->package_name, "version",
+			 build->recipe->package_version, "kernel", build->target->release,
+			 "architecture", build->target->architecture, "hermetic",
+			 build->profile->settings.network != PROFILE_YES, "layers",
+			 layers(&build->result), "denied", denied(build), "limits", limits(build),
+			 "parts", parts(build));
+}
+
+static int finish(const json_t *record, const char *name, int *ret_fd, struct error **error)
+{
+	cleanup_free char *text = record ? json_to_text(record) : NULL;
+
+	if (!text)
+		return error_set_errno(error, ENOMEM, "build record");
+	return memfd_from_bytes(name, text, strlen(text), ret_fd, error);
+}
+
+/* Takes value. Returns 0, or -1 where memory is out. */
+static int add(json_t *record, const char *key, json_t *value)
+{
+	return record ? json_object_set_new(record, key, value) : (json_decref(value), -1);
+}
+
 int record_make(const struct build *build, const struct signed_set *set, int *ret_fd,
 		struct error **error)
 {
-	cleanup_json json_t *record = NULL;
-	cleanup_free char *text = NULL;
+	cleanup_json json_t *record = begin(build);
 
-	record = json_pack(
-		"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:{s:I, s:s, s:s}}",
-		"schema", "kmodbox-build", "schema_version", RECORD_VERSION, "kmodbox",
-		KMODBOX_VERSION, "module", build->recipe->package_name, "version",
-		build->recipe->package_version, "kernel", build->target->release, "architecture",
-		build->target->architecture, "hermetic",
-		build->profile->settings.network != PROFILE_YES, "inputs", inputs(build), "layers",
-		layers(&build->result), "denied", denied(build), "limits", limits(build), "times",
-		times(build), "parts", parts(build), "data", data(build), "artifacts",
-		record_artifacts(set), "ticket", "serial", (json_int_t)set->ticket.serial,
-		"certificate", set->ticket.certificate_subject, "hash", set->ticket.hash);
-	text = record ? json_to_text(record) : NULL;
-	if (!text)
+	if (add(record, "inputs", inputs(build)) < 0 || add(record, "times", times(build)) < 0 ||
+	    add(record, "data", data(build)) < 0 ||
+	    add(record, "artifacts", record_artifacts(set)) < 0 ||
+	    add(record, "ticket",
+		json_pack("{s:I, s:s, s:s}", "serial", (json_int_t)set->ticket.serial,
+			  "certificate", set->ticket.certificate_subject, "hash",
+			  set->ticket.hash)) < 0)
 		return error_set_errno(error, ENOMEM, "build record");
-	return memfd_from_bytes("build.json", text, strlen(text), ret_fd, error);
+	return finish(record, "build.json", ret_fd, error);
+}
+
+static json_t *failure(const struct build *build, const struct error *error)
+{
+	cleanup_free char *message = error_describe(error);
+	bool ran = build->result.end && string_equal(build->step, "build");
+	int code = error_code(error);
+
+	return json_pack("{s:s, s:o, s:i, s:o}", "step",
+			 ran ? build_stage_name(build->progress.last) : build->step, "message",
+			 text_value(message ? message : "no memory"), "exit_code",
+			 code ? code : EXIT_INFRASTRUCTURE, "limit",
+			 build->limit[0] ? json_string(build->limit) : json_null());
+}
+
+int record_make_failed(const struct build *build, const struct error *reason, int *ret_fd,
+		       struct error **error)
+{
+	cleanup_json json_t *record = begin(build);
+	int r = add(record, "failure", failure(build, reason));
+
+	if (r == 0 && build->inputs && build->command)
+		r = add(record, "inputs", inputs(build));
+	if (r == 0 && build->result.end)
+		r = add(record, "times", times(build));
+	return r < 0 ? error_set_errno(error, ENOMEM, "build record")
+		     : finish(record, "failure.json", ret_fd, error);
 }

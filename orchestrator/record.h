@@ -10,8 +10,13 @@
 #include "orchestrator/build_step.h"
 #include "orchestrator/signer_client.h"
 
-/* Of a finished, signed build, as a sealed memfd. */
+/* All as a sealed memfd. Of a finished, signed build. */
 int record_make(const struct build *build, const struct signed_set *set, int *ret_fd,
 		struct error **error) must_check;
+/*
+ * failure.json, of a build that came to nothing: as far as it came, and why it came no further.
+ */
+int record_make_failed(const struct build *build, const struct error *reason, int *ret_fd,
+		       struct error **error) must_check;
 
 #endif

@@ -180,9 +180,9 @@ look() {
 	installed=$found
 	identify "$build_folder/installed/demo.ko" "${module_sum[a]}" "${module_sum[b]}" || return
 	kept=$found
-	# What is only added has build/, perhaps with the log of a build that failed.
+	# What is only added has build/, perhaps with log and record of a build that failed.
 	find "$world/dkms/demo" ! -path "$version_folder/build" ! -path "$version_folder/build/make.log" \
-		-printf '%y %p\n' 2>/dev/null |
+		! -path "$version_folder/build/failure.json" -printf '%y %p\n' 2>/dev/null |
 		sort >"$work/list" || true
 	expected_list "$approved" "$built" "$installed" "$kept" | sort >"$work/expected"
 	path=$(diff "$work/expected" "$work/list" | sed -n '/^[<>]/p' | head -n 3 | tr '\n' ' ') || true

@@ -73,12 +73,13 @@ unmount() {
 
 # --- One case: a world, a run, what is expected of it --------------------------------------------
 
-# Everything in the trees but the log of a failed build and its directory, which are expected there. Of
+# Everything in the trees but log and record of a failed build and their directory, which are expected there. Of
 # the log of signatures the first $audited bytes: what could be signed but not stored leaves its line.
 listing() {
 	cd "$world" || return
-	find . ! -path './dkms/*/*/build' ! -path './dkms/*/*/build/make.log' -printf '%p %y %m %U:%G %l\n' | sort
-	find . ! -path './dkms/*/*/build/make.log' ! -path ./state/audit.log -type f -print0 |
+	find . ! -path './dkms/*/*/build' ! -path './dkms/*/*/build/make.log' ! -path './dkms/*/*/build/failure.json' \
+		-printf '%p %y %m %U:%G %l\n' | sort
+	find . ! -path './dkms/*/*/build/make.log' ! -path './dkms/*/*/build/failure.json' ! -path ./state/audit.log -type f -print0 |
 		sort -z | { xargs -0 sha256sum -- 2>&1 || true; } # an ordinary user cannot read all
 	{ head -c "$audited" state/audit.log 2>/dev/null || true; } | sha256sum
 }

@@ -164,6 +164,7 @@ static void test_verbs(void **state)
 	};
 	struct session *session = *state;
 	cleanup_close int fd = sealed("x");
+	const int both[] = { fd, fd };
 
 	for (size_t v = 0; v < ARRAY_SIZE(verbs); v++) {
 		for (uint32_t type = INSTALLER_ADD - 1; type <= INSTALLER_TARBALL + 1; type++) {
@@ -172,20 +173,22 @@ static void test_verbs(void **state)
 			struct installer_add add = { .count = 1 };
 			bool counts = type == INSTALLER_INSTALL || type == INSTALLER_UNINSTALL;
 			size_t fds = type == INSTALLER_ADD || type == INSTALLER_PUBLISH ||
-				     type == INSTALLER_FAILED_LOG || type == INSTALLER_TARBALL;
+				     type == INSTALLER_TARBALL;
 			struct installer_tarball tarball = { .target = target };
 			bool allowed = type >= INSTALLER_ADD && type <= INSTALLER_TARBALL &&
 				       verbs[v].allowed & BIT(type);
 			int code;
 
 			start(session, verbs[v].verb);
+			if (type == INSTALLER_FAILED_LOG)
+				fds = 2;
 			if (type == INSTALLER_ADD)
 				code = ask(session, type, &add, sizeof(add), &fd, fds, NULL);
 			else if (type == INSTALLER_TARBALL)
 				code = ask(session, type, &tarball, sizeof(tarball), &fd, fds,
 					   NULL);
 			else
-				code = ask(session, type, &target, sizeof(target), &fd, fds,
+				code = ask(session, type, &target, sizeof(target), both, fds,
 					   counts ? &installed : NULL);
 			if (allowed)
 				assert_true(code > 0); /* understood, and refused as nonsense */

@@ -129,12 +129,15 @@ static void test_failed_log(void **state)
 {
 	struct session *session = *state;
 	struct installer_target target = target_of("demo", "1", 0);
-	cleanup_close int fd = sealed("it failed");
+	const int fds[] = { sealed("it failed"), sealed("{}\n") };
 
 	start(session, "build");
-	assert_int_equal(ask(session, INSTALLER_FAILED_LOG, &target, sizeof(target), &fd, 1, NULL),
+	assert_int_equal(ask(session, INSTALLER_FAILED_LOG, &target, sizeof(target), fds, 2, NULL),
 			 0);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
 	assert_text(session->world.trees[TREE_DKMS], "demo/1/build/make.log", "it failed");
+	assert_text(session->world.trees[TREE_DKMS], "demo/1/build/failure.json", "{}\n");
 	assert_int_equal(publish(session, 1), 0);
 	assert_false(is_there(session->world.trees[TREE_DKMS], "demo/1/build"));
 }
