@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 
 #include "lib/artifacts/exit_code.h"
-#include "lib/base/files.h"
 #include "orchestrator/helpers.h"
 #include "orchestrator/launcher.h"
+#include "orchestrator/printer.h"
 #include "orchestrator/profiles.h"
 #include "orchestrator/staging.h"
 #include "sandbox/slot.h"
@@ -20,13 +20,6 @@ static const char *const environment[] = {
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
 	"HOME=/tmp", NULL
 };
-
-static void pass_on(void *context, const void *bytes, size_t length)
-{
-	(void)context;
-	/* The caller asked for this output as it is; it goes where he pointed it. */
-	ignore_result(write_all(STDOUT_FILENO, bytes, length));
-}
 
 /* The command by name, looked for where the sandbox will look. */
 static char *find_command(const char *name)
@@ -113,6 +106,7 @@ static int run(const struct options *options, char **staged, struct sandbox_spec
 		calloc(options->read_only_count + options->read_write_count + 1, sizeof(*mounts));
 	cleanup_free char *program = find_command(options->command[0]);
 	cleanup_free const char **argv = NULL;
+	struct printer printer = printer_begin();
 	struct sandbox_result result;
 	size_t count = 0;
 	int r;
@@ -138,7 +132,10 @@ static int run(const struct options *options, char **staged, struct sandbox_spec
 	}
 	spec->mounts = mounts;
 	spec->argv = argv;
+	spec->output = printer_output;
+	spec->output_context = &printer;
 	r = sandbox_run(spec, &result, error);
+	printer_end(&printer);
 	if (r < 0)
 		return r;
 	if (options->verbose)
@@ -199,7 +196,6 @@ int sandbox_command(const struct options *options, const struct log *log)
 		spec.optional = profile.settings.optional;
 		spec.network = profile.settings.network == PROFILE_YES;
 		spec.limits = profile.settings.limits;
-		spec.output = pass_on;
 		r = run(options, staged, &spec, log, &error);
 	}
 	for (size_t i = 0; i < count; i++)

@@ -11,42 +11,11 @@
 #include "orchestrator/build_evaluate.h"
 #include "orchestrator/build_step.h"
 #include "orchestrator/helpers.h"
+#include "orchestrator/printer.h"
 #include "orchestrator/terminal.h"
-#include "orchestrator/terminal_filter.h"
 
-#define CHUNK 4096
 #define OWN_POLICY "shell.seccomp"
 #define EXTEND "\nextend "
-
-/* Where there is no pty. */
-struct printer {
-	bool filtered; /* standard output is a terminal all the same */
-	struct terminal_filter filter;
-};
-
-static void print(void *context, const void *bytes, size_t length)
-{
-	struct printer *printer = context;
-	const unsigned char *at = bytes;
-
-	if (!printer->filtered)
-		ignore_result(write_all(STDOUT_FILENO, bytes, length));
-	for (size_t part; printer->filtered && length > 0; at += part, length -= part) {
-		unsigned char shown[TERMINAL_FILTER_OUTPUT(CHUNK)];
-		size_t count;
-
-		part = length < CHUNK ? length : CHUNK;
-		count = terminal_filter(&printer->filter, at, part, shown);
-		ignore_result(write_all(STDOUT_FILENO, shown, count));
-	}
-}
-
-static void end_print(const struct printer *printer)
-{
-	const char *reset = terminal_filter_reset(&printer->filter);
-
-	ignore_result(write_all(STDOUT_FILENO, reset, strlen(reset)));
-}
 
 /* What terminals need more than a build, before the policy of the module's profile. */
 static int load_policy(const struct loaded_profile *profile, struct seccomp_program *ret_program,
@@ -109,14 +78,13 @@ static void tell_denied(const struct orchestrator *orchestrator,
 static int run(struct orchestrator *orchestrator, struct build *build,
 	       const struct seccomp_program *policy, struct error **error)
 {
-	struct printer printer = { .filtered = isatty(STDOUT_FILENO) == 1,
-				   .filter = { .utf8 = terminal_takes_utf8() } };
+	struct printer printer = printer_begin();
 	const struct build_shell shell = {
 		.command = (const char *const *)orchestrator->options->command,
 		.terminal_type = terminal_type(orchestrator),
 		.seccomp = policy,
 		.terminal_fd = orchestrator->terminal_fd,
-		.output = print,
+		.output = printer_output,
 		.output_context = &printer,
 	};
 	int r;
@@ -125,7 +93,7 @@ static int run(struct orchestrator *orchestrator, struct build *build,
 	terminal_begin(orchestrator->terminal_socket);
 	r = build_step_shell(build, &shell, error);
 	terminal_end(&orchestrator->terminal_fd, &orchestrator->terminal_socket);
-	end_print(&printer);
+	printer_end(&printer);
 	if (r < 0)
 		return r;
 	tell_denied(orchestrator, &build->result);

@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -16,7 +15,7 @@
 
 #include "lib/base/files.h"
 #include "orchestrator/launcher.h"
-#include "orchestrator/terminal_filter.h"
+#include "orchestrator/printer.h"
 #include "sandbox/seccomp.h"
 
 #define CHUNK 4096
@@ -34,17 +33,6 @@ struct relay {
 bool terminal_is_there(void)
 {
 	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-}
-
-bool terminal_takes_utf8(void)
-{
-	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
-	const char *value = NULL;
-
-	for (size_t i = 0; i < ARRAY_SIZE(names) && (!value || !*value); i++)
-		value = secure_getenv(names[i]);
-	value = value ? strchr(value, '.') : NULL;
-	return value && (strcasecmp(value, ".UTF-8") == 0 || strcasecmp(value, ".UTF8") == 0);
 }
 
 static void copy_size(const struct relay *relay)
@@ -257,7 +245,7 @@ int terminal_start(const struct accounts *accounts, struct terminal *ret_termina
 	if (terminal.relay == 0) {
 		struct relay relay = { .pty_fd = master_fd,
 				       .socket = relays,
-				       .filter = { .utf8 = terminal_takes_utf8() } };
+				       .filter = { .utf8 = printer_takes_utf8() } };
 
 		be_relay(&relay, accounts);
 	}

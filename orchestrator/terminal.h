@@ -49,7 +49,4 @@ void terminal_end(int *pty_fd, int *socket);
 /* The relay's filter, for good; what was opened before can be read and written. */
 int terminal_confine(struct error **error) must_check;
 
-/* Does the environment (LC_ALL, LC_CTYPE, LANG) say that the terminal takes UTF-8? */
-bool terminal_takes_utf8(void);
-
 #endif

@@ -288,7 +288,8 @@ _Noreturn void payload_start(struct setup *setup)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (chdir(spec->directory ? spec->directory : "/") < 0) {
-		(void)error_set_errno(&error, errno, "directory %s", spec->directory);
+		(void)error_set_errno(&error, errno, "working directory %s", spec->directory);
+		error_set_code(error, SANDBOX_DIRECTORY_CODE);
 		setup_fail(setup, error);
 	}
 	if (setup_run(payload_steps, payload_step_count, (unsigned)setup_step_count, setup,

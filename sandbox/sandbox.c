@@ -679,7 +679,8 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *ret_resu
 		sandbox_result_clear(&result);
 		remedy_explain(&failure, error_code(failure),
 			       spec->slot.by_root || spec->alone_uid);
-		if (error_code(failure) != SANDBOX_FULL_CODE)
+		if (error_code(failure) != SANDBOX_FULL_CODE &&
+		    error_code(failure) != SANDBOX_DIRECTORY_CODE)
 			error_set_code(failure, SANDBOX_EXIT_CODE);
 		if (error)
 			*error = TAKE_PTR(failure);

@@ -23,6 +23,7 @@
 /* error_code(): it could not be made; what it is to be filled with does not fit into its tree. */
 #define SANDBOX_EXIT_CODE 30
 #define SANDBOX_FULL_CODE 31
+#define SANDBOX_DIRECTORY_CODE 1 /* the working directory is none there */
 #define SANDBOX_TREES 6
 #define SANDBOX_LIMIT_TEXT 64
 

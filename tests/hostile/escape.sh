@@ -153,6 +153,21 @@ if command -v script >/dev/null 2>&1; then
 else
 	skip "$who: find-terminal: no script(1)"
 fi
+# What terminals answer or obey does not reach it; a file gets the bytes as they are.
+words='A\033[6nB\033]52;c;QUJD\007C\033[31mD\033[m'
+if [ "$(inside_command /usr/bin/printf "$words" | cat -v)" != 'A^[[6nB^[]52;c;QUJD^GC^[[31mD^[[m' ]; then
+	fail "$who: output into a pipe is not what it was"
+elif command -v script >/dev/null 2>&1; then
+	printf -v command '%q ' "$kmodbox" sandbox -- /usr/bin/printf "$words"
+	here=$(script -qec "$command" /dev/null </dev/null | cat -v)
+	if [[ $here == 'ABC^[[31mD^[[m'* && $here != *']52'* && $here != *'[6n'* ]]; then
+		pass "$who: a terminal gets no sequence that it answers"
+	else
+		fail "$who: a terminal gets $here"
+	fi
+else
+	skip "$who: what a terminal gets: no script(1)"
+fi
 
 # Namespaces of its own, each of them.
 # shellcheck disable=SC2016 # bash -c expands it

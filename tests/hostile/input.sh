@@ -276,6 +276,8 @@ bad_kernels() {
 	# What follows "--" is the command's.
 	try sandbox --ro "$work/nothere" -- /bin/true
 	refused "sandbox: a path that is not there" 1 "kmodbox: --ro $work/nothere: No such file"
+	try sandbox --chdir /nothere -- /bin/true
+	refused "sandbox: a directory that is not there" 1 "working directory /nothere: No such file"
 }
 
 # --- Builds ----------------------------------------------------------------------------------------

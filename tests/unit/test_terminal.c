@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
+#include "orchestrator/printer.h"
 #include "orchestrator/terminal.h"
-#include "orchestrator/terminal_filter.h"
 
 #define MOST 512
 
@@ -254,7 +254,7 @@ static void test_utf8(void **state)
 		for (size_t n = 0; n < ARRAY_SIZE(names); n++)
 			assert_int_equal(
 				values[n] ? setenv(names[n], values[n], 1) : unsetenv(names[n]), 0);
-		assert_int_equal(terminal_takes_utf8(), rows[i].utf8);
+		assert_int_equal(printer_takes_utf8(), rows[i].utf8);
 	}
 }
 
