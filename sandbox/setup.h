@@ -11,6 +11,7 @@
 #include <sys/capability.h>
 
 #include "lib/base/message.h"
+#include "sandbox/network.h"
 #include "sandbox/sandbox.h"
 
 /* Child to parent, over one SOCK_SEQPACKET pair that the payload never holds. */
@@ -47,6 +48,7 @@ struct setup_exit {
 struct setup {
 	const struct sandbox_spec *spec;
 	struct slot slot;	      /* the spec's; or one of our own; or none */
+	struct network *network;      /* where there is no slot: being made by a thread of pid 1 */
 	struct sandbox_limits limits; /* without zeros */
 	char **sources; /* of spec->mounts, resolved by the parent: no links in them */
 	const struct sandbox_disk *disk; /* NULL: no tree is on disk */

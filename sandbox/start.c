@@ -16,7 +16,7 @@
 #include "sandbox/remedy.h"
 #include "sandbox/setup.h"
 
-/* Of all sandboxes; user and network come with the slot, or beside them. */
+/* Of all sandboxes; user and network come with the slot, or beside them (network.h). */
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
 /* What the caller ignores would be ignored by the payload too, across exec. */
@@ -110,6 +110,8 @@ static _Noreturn void be_alone(struct setup *setup, uid_t uid, gid_t gid)
 	int r;
 
 	reset_signals();
+	if (!setup->spec->network && network_begin(&setup->network, &error) < 0)
+		fail(setup, REMEDY_NAMESPACES, error);
 	r = uid == 0 ? wait_for_parent(setup, &error) : map_own_ids(uid, gid, &error);
 	if (r == 0 && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
 		r = error_set_errno(&error, errno, "becoming its own uid");
@@ -132,7 +134,7 @@ static int explain_refusal(int errnum, bool root, struct error **error)
 		return r;
 	}
 	(void)waitpid(pid, NULL, 0);
-	r = error_set_errno(error, errnum, "namespaces (mount, pid, net, ipc, uts, cgroup)");
+	r = error_set_errno(error, errnum, "namespaces (mount, pid, ipc, uts, cgroup)");
 	error_set_code(*error, REMEDY_NAMESPACES);
 	return r;
 }
@@ -172,9 +174,7 @@ pid_t start_alone(struct setup *setup, int lifeline_fd, int control_fd, int *ret
 		error_set_code(*error, REMEDY_SLOT);
 		return r;
 	}
-	pid = sys_clone3(CLONE_NEWUSER | NAMESPACES | (spec->network ? 0 : CLONE_NEWNET) |
-				 CLONE_PIDFD,
-			 SIGCHLD, &pidfd);
+	pid = sys_clone3(CLONE_NEWUSER | NAMESPACES | CLONE_PIDFD, SIGCHLD, &pidfd);
 	if (pid == 0) {
 		(void)close_fd(lifeline_fd);
 		(void)close_fd(control_fd);

@@ -64,7 +64,8 @@ int setup_run(const struct setup_step *steps, size_t count, unsigned first_bit, 
 
 		if (r < 0) {
 			/* What the caller named is his business, all else the host's. */
-			if (steps[i].run != view_show_mounts && steps[i].run != view_fill_trees)
+			if (error_code(*error) != REMEDY_NAMESPACES &&
+			    steps[i].run != view_show_mounts && steps[i].run != view_fill_trees)
 				error_set_code(*error, REMEDY_STEP);
 			return error_context(error, "%s", steps[i].name);
 		}
@@ -122,12 +123,24 @@ static int step_name_host(struct setup *setup, struct error **error)
 	return 0;
 }
 
-/* Who has no slot was started in one of his own. */
+/* The slot's; or, without one, what a thread has made since pid 1 began. */
 static int step_leave_network(struct setup *setup, struct error **error)
 {
+	int netns_fd = setup->slot.netns_fd;
+	cleanup_close int own_fd = -1;
+
 	if (setup->spec->network)
 		return SETUP_NOT_WANTED;
-	return setup->slot.netns_fd < 0 ? 0 : slot_join_network(setup->slot.netns_fd, error);
+	if (setup->network) {
+		int r = network_end(TAKE_PTR(setup->network), &own_fd, error);
+
+		if (r < 0) {
+			error_set_code(*error, REMEDY_NAMESPACES);
+			return r;
+		}
+		netns_fd = own_fd;
+	}
+	return slot_join_network(netns_fd, error);
 }
 
 static int step_new_session(struct setup *setup, struct error **error)

@@ -32,6 +32,8 @@ pid_t sys_clone3(uint64_t flags, int exit_signal, int *ret_number) must_check;
  * written; descriptors are the child's own. The pid, or -errno; SIGCHLD at its end.
  */
 pid_t sys_vfork(int (*function)(void *argument), void *argument) must_check;
+/* Until *word is no longer value, or for another reason: look again. futex(2), FUTEX_WAIT. */
+void sys_futex_wait(const void *word, int value);
 /* execveat(2) with AT_EMPTY_PATH: runs an open file, whatever it is called now. Linux 3.19. */
 int sys_execve_fd(int fd, char *const argv[], char *const envp[]) must_check;
 /* renameat2(2), Linux 3.15. */

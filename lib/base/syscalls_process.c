@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
@@ -91,6 +92,11 @@ pid_t sys_vfork(int (*function)(void *argument), void *argument)
 		clone(function, stack + VFORK_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, argument));
 	(void)munmap(stack, VFORK_STACK);
 	return r;
+}
+
+void sys_futex_wait(const void *word, int value)
+{
+	(void)syscall(SYS_futex, word, FUTEX_WAIT, value, NULL, NULL, 0);
 }
 
 int sys_execve_fd(int fd, char *const argv[], char *const envp[])
