@@ -19,7 +19,7 @@ static int check_reserved(const struct accounts *accounts, struct error **error)
 		const struct passwd *entry = used[i] >= RESERVED_FIRST ? getpwuid(used[i]) : NULL;
 
 		if (entry)
-			r = accounts_refuse(entry, error);
+			r = accounts_refuse(entry->pw_name, entry->pw_uid, error);
 	}
 	return r;
 }

@@ -16,8 +16,7 @@
 
 /* Is there anybody in the host's own files who has an id of the range? */
 int accounts_check_files(struct error **error) must_check;
-struct passwd;
-int accounts_refuse(const struct passwd *entry, struct error **error);
+int accounts_refuse(const char *account, uid_t uid, struct error **error);
 /* r, with the code of a sandbox that cannot be made. */
 int accounts_coded(int r, struct error **error);
 
