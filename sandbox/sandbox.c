@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -523,6 +524,10 @@ static int open_channels(struct run *run, struct error **error)
 		return error_set_errno(error, errno, "pipe");
 	run->fds[WATCH_OUTPUT] = output[0];
 	run->setup.output_fd = output[1];
+	/* The payload's uid is another one, and opens it as /dev/stderr: its own descriptor alone.
+	 */
+	if (fchmod(output[1], 0622) < 0)
+		return error_set_errno(error, errno, "pipe");
 	if (pipe2(lifeline, O_CLOEXEC) < 0)
 		return error_set_errno(error, errno, "pipe");
 	run->setup.lifeline_fd = lifeline[0];

@@ -456,7 +456,7 @@ static int make_proc(int *ret_fd, struct error **error)
 	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return errno == EPERM ? 1 : error_set_errno(error, errno, "fsconfig proc create");
 	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC,
-		     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+		     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	if (fd < 0)
 		return errno == EPERM ? 1 : error_set_errno(error, errno, "fsmount proc");
 	*ret_fd = fd;

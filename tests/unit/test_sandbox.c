@@ -81,6 +81,13 @@ static void test_view(void **state)
 	expect_output("cat /etc/shadow 2>/dev/null || echo none", "none\n");
 	expect_output("ls /proc/sys 2>/dev/null || echo none", "none\n");
 	expect_output("grep -c . /proc/net/dev 2>/dev/null || echo none", "none\n");
+	/* Not by Landlock, which a host may lack; what is open can still be written to by its name.
+	 */
+	expect_output("echo 1 >/proc/self/coredump_filter",
+		      "/bin/bash: line 1: /proc/self/coredump_filter: Read-only file system\n");
+	expect_output("echo a | tee >(cat >/tmp/a) >/dev/stdout; echo b >/dev/stderr; "
+		      "exec 4>/tmp/b; echo c >/proc/self/fd/4; cat /tmp/b",
+		      "a\nb\nc\n");
 	expect_output("env | grep -vE '^(_|SHLVL)=' | sort | tr '\\n' ' '",
 		      "HOME=/tmp LC_ALL=C PATH=/usr/bin:/bin:/usr/sbin:/sbin PWD=/ ");
 	expect_output("grep -E 'Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp:' /proc/self/status | "
