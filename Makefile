@@ -138,8 +138,8 @@ $(tool_programs): %: %.o
 # Those that need our library too.
 linked_programs = $(patsubst %.c,$(BUILD)/%,$(linked_sources))
 # What peel puts between the library and its walls.
-peeled = sys_landlock_abi sys_clone3 slot_join_network cap_set_proc cap_compare prctl open fsconfig faccessat mounts_clone \
-	mounts_seal statvfs close_range
+peeled = setup_verify sys_landlock_abi sys_landlock_restrict_self sys_clone3 slot_join_network cap_set_proc prctl open \
+	fsconfig mounts_clone mounts_seal close_range sethostname setsid setrlimit
 $(BUILD)/tests/hostile/layers/peel: private LDFLAGS += $(addprefix -Wl$(comma)--wrap=,$(peeled))
 $(linked_programs): %: %.o $(library)
 	$(call command,LINK,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(pkg_libs))

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The payload's own last steps: descriptors, limits, Landlock, a look at whether every wall
+ * The payload's own last steps: descriptors, Landlock, limits, a look at whether every wall
  * stands, the seccomp filter, exec. From here on the process belongs to somebody hostile.
  */
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include "lib/base/syscalls.h"
 #include "sandbox/setup.h"
+#include "sandbox/verify.h"
 
 /* Landlock's rights by ABI, from include/uapi/linux/landlock.h; Debian 12's header lacks the newer.
  */
@@ -40,6 +38,18 @@ static int take_terminal(struct error **error)
 	return 0;
 }
 
+/* Out of the way of what the payload is given. */
+static int move_up(int fd)
+{
+	int moved;
+
+	if (fd < 0 || fd >= 10)
+		return fd;
+	moved = fcntl(fd, F_DUPFD_CLOEXEC, 10);
+	(void)close_fd(moved < 0 ? -1 : fd);
+	return moved;
+}
+
 static int step_descriptors(struct setup *setup, struct error **error)
 {
 	const struct sandbox_spec *spec = setup->spec;
@@ -57,15 +67,14 @@ static int step_descriptors(struct setup *setup, struct error **error)
 		if (sources[i] < 0)
 			return error_set_errno(error, errno, "descriptor %zu", i);
 	}
-	if (setup->control_fd < 10)
-		setup->control_fd = fcntl(setup->control_fd, F_DUPFD_CLOEXEC, 10);
-	if (setup->exec_fd >= 0 && setup->exec_fd < 10)
-		setup->exec_fd = fcntl(setup->exec_fd, F_DUPFD_CLOEXEC, 10);
+	setup->control_fd = move_up(setup->control_fd);
+	setup->exec_fd = move_up(setup->exec_fd);
 	if (spec->exec_fd >= 0 && setup->exec_fd < 0)
 		return error_set_errno(error, errno, "descriptor of the program");
 	for (size_t i = 0; i < first_other; i++) {
 		if (dup2(sources[i], (int)i) < 0)
 			return error_set_errno(error, errno, "descriptor %zu", i);
+		(void)close(sources[i]);
 	}
 	if (close_range(first_other, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return error_set_errno(error, errno, "close_range");
@@ -115,12 +124,15 @@ static int limit_processors(uint64_t count, struct error **error)
 	return 0;
 }
 
-static int step_limits(struct setup *setup, struct error **error)
+struct limit_row {
+	__rlimit_resource_t resource;
+	uint64_t value;
+};
+#define LIMIT_ROWS 9
+
+static void list_limits(const struct setup *setup, struct limit_row rows[LIMIT_ROWS])
 {
-	const struct {
-		__rlimit_resource_t resource;
-		uint64_t value;
-	} limits[] = {
+	const struct limit_row limits[LIMIT_ROWS] = {
 		/* Set here, inside the user namespace: outside it would count all processes of the
 		   uid. */
 		{ RLIMIT_NPROC, setup->limits.processes },
@@ -134,11 +146,35 @@ static int step_limits(struct setup *setup, struct error **error)
 		{ RLIMIT_MSGQUEUE, 0 },
 		{ RLIMIT_RTPRIO, 0 },
 	};
+
+	memcpy(rows, limits, sizeof(limits));
+}
+
+static int step_limits(struct setup *setup, struct error **error)
+{
+	struct limit_row limits[LIMIT_ROWS];
 	int r = setup->limits.processors ? limit_processors(setup->limits.processors, error) : 0;
 
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(limits); i++)
+	list_limits(setup, limits);
+	for (size_t i = 0; r == 0 && i < LIMIT_ROWS; i++)
 		r = set_limit(limits[i].resource, limits[i].value, error);
 	return r;
+}
+
+static int verify_limits(const struct setup *setup, struct error **error)
+{
+	struct limit_row limits[LIMIT_ROWS];
+	struct rlimit now;
+
+	list_limits(setup, limits);
+	for (size_t i = 0; i < LIMIT_ROWS; i++) {
+		if (getrlimit(limits[i].resource, &now) < 0)
+			return error_set_errno(error, errno, "getrlimit");
+		if (now.rlim_cur > now.rlim_max || now.rlim_max > limits[i].value)
+			return error_set(error, EPERM, "limit %d of getrlimit(2) is not set",
+					 (int)limits[i].resource);
+	}
+	return 0;
 }
 
 static int allow_fd(int ruleset_fd, int fd, const char *path, uint64_t access, struct error **error)
@@ -159,6 +195,7 @@ static int allow_path(int ruleset_fd, const char *path, uint64_t access, struct 
 
 static int step_landlock(struct setup *setup, struct error **error)
 {
+	static const char *const written[] = { "/dev/null", "/dev/zero", "/dev/full" };
 	const struct sandbox_spec *spec = setup->spec;
 	struct {
 		uint64_t files, network, scoped;
@@ -179,11 +216,11 @@ static int step_landlock(struct setup *setup, struct error **error)
 	if (fd < 0)
 		return error_set_errno(error, -fd, "landlock ruleset");
 	r = allow_path(fd, "/", LANDLOCK_EXECUTE | LANDLOCK_READ_FILE | LANDLOCK_READ_DIR, error);
-	if (r == 0)
-		r = allow_path(fd, "/dev",
-			       attributes.files & (LANDLOCK_READ_FILE | LANDLOCK_READ_DIR |
-						   LANDLOCK_WRITE_FILE | LANDLOCK_TRUNCATE |
-						   LANDLOCK_IOCTL_DEV),
+	/* Not /dev/random and /dev/urandom: see verify_landlock(). */
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(written); i++)
+		r = allow_path(fd, written[i],
+			       attributes.files & (LANDLOCK_READ_FILE | LANDLOCK_WRITE_FILE |
+						   LANDLOCK_TRUNCATE | LANDLOCK_IOCTL_DEV),
 			       error);
 	if (r == 0)
 		r = allow_path(fd, "/tmp", attributes.files, error);
@@ -214,33 +251,6 @@ static int step_landlock(struct setup *setup, struct error **error)
 	return r < 0 ? error_set_errno(error, -r, "landlock") : 0;
 }
 
-/* Believes none of the steps before it: looks. */
-static int step_look_around(struct setup *setup, struct error **error)
-{
-	cleanup(cap_free_function) cap_t now = cap_get_proc();
-	cleanup(cap_free_function) cap_t none = cap_init();
-	struct statvfs root;
-
-	(void)setup;
-	if (!now || !none || cap_compare(now, none) != 0)
-		return error_set(error, EPERM, "there is still a capability");
-	for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++) {
-		if (prctl(PR_CAPBSET_READ, capability) != 0)
-			return error_set(error, EPERM, "the bounding set is not empty");
-	}
-	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
-		return error_set(error, EPERM, "no_new_privs is off");
-	if (statvfs("/", &root) < 0 || !(root.f_flag & ST_RDONLY))
-		return error_set(error, EPERM, "the root is not read-only");
-	if (statvfs("/usr", &root) < 0 || !(root.f_flag & ST_RDONLY) || !(root.f_flag & ST_NOSUID))
-		return error_set(error, EPERM, "/usr is not read-only and nosuid");
-	if (getuid() != 0 || geteuid() != 0)
-		return error_set(error, EPERM, "not the namespace's own user");
-	if (faccessat(AT_FDCWD, "/proc/1/root", F_OK, 0) == 0)
-		return error_set(error, EPERM, "the sandbox's init can be looked into");
-	return 0;
-}
-
 /* Also says that all stands: what is the parent's to know is told when nothing can fail any more.
  */
 static int step_seccomp(struct setup *setup, struct error **error)
@@ -263,16 +273,17 @@ static int step_seccomp(struct setup *setup, struct error **error)
 
 const struct setup_step payload_steps[] = {
 	{ "clean descriptors", "input from /dev/null, output to a pipe, nothing else",
-	  step_descriptors, NULL },
+	  step_descriptors, verify_clean, NULL },
 	{ "landlock", "a second lock on files, TCP, abstract sockets and signals", step_landlock,
-	  "this kernel has no Landlock" },
-	{ "walls verified", "each was looked at from inside before anything foreign ran",
-	  step_look_around, NULL },
+	  verify_landlock, "this kernel has no Landlock" },
 	/* Behind all that allocates: the limit of memory would end a set-up under ASan. */
 	{ "limits", "processes, open files, file size, CPU, memory, no core dump", step_limits,
-	  NULL },
+	  verify_limits, NULL },
+	{ "walls verified", "each was looked at from inside before anything foreign ran",
+	  setup_verify, NULL, NULL },
+	/* Behind it nobody can look: what PR_GET_SECCOMP says is for the filter to allow. */
 	{ "system call filter", "what a build does not need cannot be asked of the kernel",
-	  step_seccomp, NULL },
+	  step_seccomp, NULL, NULL },
 };
 const size_t payload_step_count = ARRAY_SIZE(payload_steps);
 

@@ -353,6 +353,10 @@ static int find(const struct host *host, int part, int errnum, bool root, struct
 	if (part & REMEDY_LAYER)
 		return remedy_find_layer(
 			host, sandbox_optional_name((unsigned)(part & ~REMEDY_LAYER)), text);
+	if (part == REMEDY_WALL)
+		return text_append_string(text, "something answers system calls here without doing "
+						"what they ask for, a filter, a tracer or what "
+						"emulates Linux: run kmodbox outside of it");
 	return remedy_find(host, (enum remedy_part)part, errnum, root, text);
 }
 
@@ -365,7 +369,7 @@ void remedy_explain(struct error **error, int part, bool root)
 	struct host host;
 
 	if (!error || !*error || part < REMEDY_USER_NAMESPACE ||
-	    (part > REMEDY_STEP && !(part & REMEDY_LAYER)))
+	    (part > REMEDY_WALL && !(part & REMEDY_LAYER)))
 		return;
 	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	host_look(root_fd, &host);

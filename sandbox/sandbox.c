@@ -24,6 +24,7 @@
 #include "sandbox/limits.h"
 #include "sandbox/remedy.h"
 #include "sandbox/setup.h"
+#include "sandbox/verify.h"
 
 #define TICK_MILLISECONDS 100
 #define CHUNK 65536
@@ -446,13 +447,6 @@ static void list_layers(struct run *run)
 	const struct setup_ready *ready = &run->setup.ready;
 	const size_t total = setup_step_count + payload_step_count;
 
-	add_layer(result, "namespaces", "user, mount, pid, ipc, uts, cgroup of its own", NULL,
-		  ready->namespaces_nanoseconds);
-	add_layer(result, "refused calls are seen",
-		  "who asks for what a build has no business with is named in the record",
-		  run->denied ? NULL : SETUP_NO_LISTENER, 0);
-	add_layer(result, "exact scratch limit", "the kernel refuses what is too much",
-		  run->setup.disk ? "scratch is on disk, where a watchdog measures it" : NULL, 0);
 	for (size_t i = 0; i < total; i++) {
 		const struct setup_step *step = i < setup_step_count
 							? &setup_steps[i]
@@ -465,6 +459,10 @@ static void list_layers(struct run *run)
 							 : "the set-up was stopped",
 				  ready->nanoseconds[i]);
 	}
+	/* The filter's listener has arrived here, or not. */
+	add_layer(result, sandbox_optional_name(SANDBOX_OPTIONAL_DENIED),
+		  "who asks for what a build has no business with is named in the record",
+		  run->denied ? NULL : SETUP_NO_LISTENER, 0);
 }
 
 static int resolve(const char *path, char **ret_resolved, struct error **error)
@@ -587,6 +585,13 @@ static int start(struct run *run, struct error **error)
 
 	run->start = run->last_output = now_milliseconds();
 	ignore_result(setup_lap(setup));
+	r = verify_note_namespaces(setup->namespaces_outside, error);
+	if (r == 0)
+		r = verify_note_network(&setup->network_outside, error);
+	if (r < 0) {
+		error_set_code(*error, REMEDY_STEP);
+		return r;
+	}
 	setup->slot = run->spec->slot;
 	/* A helper that is no copy shares all memory. */
 	setup->init = &run->init_of_helper;
@@ -673,7 +678,8 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *ret_resu
 				    .exec_fd = -1,
 				    .root_fd = -1,
 				    .temporary_fd = -1,
-				    .processes_fd = -1 };
+				    .processes_fd = -1,
+				    .signal_fd = -1 };
 	for (size_t i = 0; i < WATCH_COUNT; i++)
 		run.fds[i] = -1;
 	for (size_t i = 0; i < SANDBOX_TREES; i++)

@@ -7,12 +7,23 @@
 #ifndef KMODBOX_SANDBOX_SETUP_H
 #define KMODBOX_SANDBOX_SETUP_H
 
+#include <linux/securebits.h>
 #include <stdint.h>
 #include <sys/capability.h>
 
 #include "lib/base/message.h"
 #include "sandbox/network.h"
 #include "sandbox/sandbox.h"
+
+#define SETUP_HOST_NAME "kmodbox"
+/* Uid 0 of the namespace must never get capabilities back by exec. */
+#define SETUP_SECUREBITS                                                                           \
+	(SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |                           \
+	 SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |   \
+	 SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED)
+/* Descriptors of the set-up that its end may see; see setup_list_kept(). */
+#define SETUP_KEPT (SANDBOX_TREES + 11)
+#define SETUP_NAMESPACES 6
 
 /* Child to parent, over one SOCK_SEQPACKET pair that the payload never holds. */
 enum setup_message {
@@ -33,7 +44,6 @@ enum setup_message {
 struct setup_ready {
 	uint64_t active;		   /* bit per step */
 	uint32_t nanoseconds[SETUP_STEPS]; /* that each took */
-	uint32_t namespaces_nanoseconds;   /* from the caller's start to the first step */
 };
 
 /* Why refused calls are not seen, where they are not. */
@@ -63,7 +73,12 @@ struct setup {
 	int tree_fds[SANDBOX_TREES];
 	int temporary_fd; /* /tmp */
 	int processes_fd; /* a /proc that hides nothing from the init; -1: there is none */
-	uint64_t mark;	  /* when the step before this one ended, in nanoseconds */
+	int signal_fd;	  /* of init; -1: not yet */
+	dev_t root_device;
+	uint64_t namespaces_outside[SETUP_NAMESPACES]; /* the caller's: inode numbers */
+	uint64_t namespaces[SETUP_NAMESPACES];	       /* of pid 1 */
+	uint64_t network_outside;		       /* the caller's */
+	uint64_t mark; /* when the step before this one ended, in nanoseconds */
 	struct setup_ready ready;
 };
 
@@ -75,6 +90,11 @@ struct setup_step {
 	const char *reason; /* NULL: bookkeeping, no wall */
 	/* 0: done; 1: absent, which spec->optional may allow; SETUP_NOT_WANTED; else -errno. */
 	int (*run)(struct setup *setup, struct error **error);
+	/*
+	 * In the payload, before its filter, where the step is active: does the wall stand? NULL:
+	 * it cannot be seen from there. 0 or -errno.
+	 */
+	int (*verify)(const struct setup *setup, struct error **error);
 	const char *absent_because;
 };
 
@@ -102,6 +122,10 @@ _Noreturn void setup_init(struct setup *setup);
 _Noreturn void payload_start(struct setup *setup);
 /* The time since setup->mark, which becomes now. */
 uint32_t setup_lap(struct setup *setup) must_check;
+/* The step that runs verify() of all that are active. */
+int setup_verify(struct setup *setup, struct error **error) must_check;
+/* Fills in what of the set-up may be open in init and in the payload until it runs its program. */
+void setup_list_kept(const struct setup *setup, int kept[SETUP_KEPT]);
 /* Closes all descriptors but these (-1 among them counts as none). */
 int setup_close_others(const int *kept, size_t count, struct error **error) must_check;
 /* The error of a layer that is absent and may not be; its remedy is put behind it by the parent. */

@@ -6,7 +6,6 @@
  */
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/securebits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -25,6 +24,7 @@
 #include "sandbox/disk.h"
 #include "sandbox/remedy.h"
 #include "sandbox/setup.h"
+#include "sandbox/verify.h"
 #include "sandbox/watchdog.h"
 
 /* As many as struct __user_cap_data_struct has bits for. */
@@ -65,7 +65,8 @@ int setup_run(const struct setup_step *steps, size_t count, unsigned first_bit, 
 		if (r < 0) {
 			/* What the caller named is his business, all else the host's. */
 			if (error_code(*error) != REMEDY_NAMESPACES &&
-			    steps[i].run != view_show_mounts && steps[i].run != view_fill_trees)
+			    steps[i].run != view_show_mounts && steps[i].run != view_fill_trees &&
+			    steps[i].run != setup_verify)
 				error_set_code(*error, REMEDY_STEP);
 			return error_context(error, "%s", steps[i].name);
 		}
@@ -77,6 +78,12 @@ int setup_run(const struct setup_step *steps, size_t count, unsigned first_bit, 
 			return setup_refuse_absent(steps[i].name, steps[i].absent_because, error);
 	}
 	return 0;
+}
+
+/* They are there when this process is; the time is that since the caller's start. */
+static int step_note_namespaces(struct setup *setup, struct error **error)
+{
+	return verify_note_namespaces(setup->namespaces, error);
 }
 
 /* The lifeline is what counts: PDEATHSIG is cleared by setresuid() and tied to a thread. */
@@ -118,7 +125,7 @@ static int step_private_mounts(struct setup *setup, struct error **error)
 static int step_name_host(struct setup *setup, struct error **error)
 {
 	(void)setup;
-	if (sethostname("kmodbox", strlen("kmodbox")) < 0 || setdomainname("", 0) < 0)
+	if (sethostname(SETUP_HOST_NAME, strlen(SETUP_HOST_NAME)) < 0 || setdomainname("", 0) < 0)
 		return error_set_errno(error, errno, "host name");
 	return 0;
 }
@@ -170,10 +177,9 @@ int setup_close_others(const int *kept, size_t count, struct error **error)
 	}
 }
 
-/* Everything inherited goes, but for the few descriptors that the payload or its report need. */
-static int step_close_descriptors(struct setup *setup, struct error **error)
+void setup_list_kept(const struct setup *setup, int kept[SETUP_KEPT])
 {
-	int kept[SANDBOX_TREES + 10] = {
+	const int fds[] = {
 		setup->control_fd,
 		setup->lifeline_fd,
 		setup->output_fd,
@@ -185,10 +191,27 @@ static int step_close_descriptors(struct setup *setup, struct error **error)
 		/* These, and the trees, for the watchdog alone: exec closes them. */
 		setup->temporary_fd,
 		setup->processes_fd,
+		setup->signal_fd,
 	};
 
-	memcpy(kept + ARRAY_SIZE(kept) - SANDBOX_TREES, setup->tree_fds, sizeof(setup->tree_fds));
-	return setup_close_others(kept, ARRAY_SIZE(kept), error);
+	memcpy(kept, setup->tree_fds, sizeof(setup->tree_fds));
+	memcpy(kept + SANDBOX_TREES, fds, sizeof(fds));
+}
+
+/* Everything inherited goes, but for the few descriptors that the payload or its report need. */
+static int step_close_descriptors(struct setup *setup, struct error **error)
+{
+	int kept[SETUP_KEPT];
+
+	setup_list_kept(setup, kept);
+	return setup_close_others(kept, SETUP_KEPT, error);
+}
+
+/* Trees on disk have none, and their watchdog is listed as such. */
+static int step_limit_scratch(struct setup *setup, struct error **error)
+{
+	(void)error;
+	return setup->disk ? SETUP_NOT_WANTED : 0;
 }
 
 static int step_send_trees(struct setup *setup, struct error **error)
@@ -222,11 +245,7 @@ static int step_drop_capabilities(struct setup *setup, struct error **error)
 	}
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return error_set_errno(error, errno, "ambient set");
-	/* Uid 0 of the namespace must never get them back by exec. */
-	if (prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
-					     SECBIT_NO_SETUID_FIXUP_LOCKED |
-					     SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
-					     SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED) < 0)
+	if (prctl(PR_SET_SECUREBITS, SETUP_SECUREBITS) < 0)
 		return error_set_errno(error, errno, "securebits");
 	if (!none || cap_set_proc(none) < 0)
 		return error_set_errno(error, errno, "capset");
@@ -244,46 +263,62 @@ static int step_no_new_privileges(struct setup *setup, struct error **error)
 	return 0;
 }
 
+/* NULL in the fourth place: no look from the payload tells, see setup.h. */
 const struct setup_step setup_steps[] = {
+	{ "namespaces", "user, mount, pid, ipc, uts, cgroup of its own", step_note_namespaces,
+	  verify_namespaces, NULL },
+	/* Of init alone. */
 	{ "death with parent", "nothing of a build survives the program that started it",
-	  step_die_with_parent, NULL },
+	  step_die_with_parent, NULL, NULL },
 	{ "no nested user namespaces", "their kernel code is where containers are broken out of",
-	  step_forbid_namespaces,
+	  step_forbid_namespaces, verify_no_nesting,
 	  "/proc/sys/user cannot be written to here; the system call filter alone refuses them" },
+	/* Of mounts that are gone when the payload could look. */
 	{ "private mounts",
 	  "no mount made here shows on the host, none of the host's arrives later",
-	  step_private_mounts, NULL },
-	{ "fresh root", "what is not put there does not exist", view_attach_root, NULL },
+	  step_private_mounts, NULL, NULL },
+	{ "fresh root", "what is not put there does not exist", view_attach_root, verify_root,
+	  NULL },
 	{ "read-only system", "the toolchain can be used and not be changed", view_show_system,
-	  NULL },
+	  verify_system, NULL },
 	{ "generated /etc", "no host configuration, no account, no key is seen", view_write_etc,
-	  NULL },
-	{ "minimal /dev", "five harmless nodes", view_make_devices, NULL },
-	{ "private /tmp", "shared with nobody, limited in size", view_mount_tmp, NULL },
+	  verify_etc, NULL },
+	{ "minimal /dev", "five harmless nodes", view_make_devices, verify_devices, NULL },
+	{ "private /tmp", "shared with nobody, limited in size", view_mount_tmp, verify_tmp, NULL },
+	/* Init's, when the payload runs. */
 	{ "limits of all processes", "a watchdog adds up their memory and CPU time, approximately",
-	  watchdog_prepare,
+	  watchdog_prepare, NULL,
 	  "without a /proc of its own nobody can; those of each process hold, and the CPU time is "
 	  "added up at the end" },
-	{ "own /proc", "only the sandbox's own processes", view_mount_proc,
+	{ "own /proc", "only the sandbox's own processes, read-only", view_mount_proc, verify_proc,
 	  "something is mounted over parts of the host's /proc, so the kernel refuses a fresh "
 	  "one" },
 	{ "named mounts", "headers and what the caller named, nosuid, nodev", view_show_mounts,
+	  verify_mounts, NULL },
+	{ "private scratch", "a copy of the source, limited in size", view_fill_trees, verify_trees,
 	  NULL },
-	{ "private scratch", "a copy of the source, limited in size", view_fill_trees, NULL },
+	{ "exact scratch limit", "the kernel refuses what is too much", step_limit_scratch,
+	  verify_scratch_limit, "scratch is on disk, where a watchdog measures it" },
 	{ "read-only program", "what runs cannot be written through /proc/self/exe (CVE-2019-5736)",
-	  view_protect_program, NULL },
-	{ "read-only root", "only scratch and /tmp can be written", view_seal_root, NULL },
-	{ "pivot_root", "the host's tree is gone, not hidden", view_enter_root, NULL },
+	  view_protect_program, verify_program,
+	  "no program was handed in: what runs is the read-only system's" },
+	{ "read-only root", "only scratch and /tmp can be written", view_seal_root,
+	  verify_sealed_root, NULL },
+	{ "pivot_root", "the host's tree is gone, not hidden", view_enter_root, verify_inside_root,
+	  NULL },
 	{ "no network", "a network namespace without an interface that is up", step_leave_network,
-	  "the profile asked for the network" },
-	{ "host name", "the host's name does not enter a build", step_name_host, NULL },
-	{ "new session", "no terminal to push input into (CVE-2017-5226)", step_new_session, NULL },
-	{ "scratch handed out", NULL, step_send_trees, NULL },
+	  verify_no_network, "the profile asked for the network" },
+	{ "host name", "the host's name does not enter a build", step_name_host, verify_host_name,
+	  NULL },
+	{ "new session", "no terminal to push input into (CVE-2017-5226)", step_new_session,
+	  verify_session, NULL },
+	{ "scratch handed out", NULL, step_send_trees, NULL, NULL },
 	{ "closed descriptors", "nothing that was open outside is open inside",
-	  step_close_descriptors, NULL },
-	{ "no capabilities", "in no set, and locked", step_drop_capabilities, NULL },
+	  step_close_descriptors, verify_closed, NULL },
+	{ "no capabilities", "in no set, and locked", step_drop_capabilities,
+	  verify_no_capabilities, NULL },
 	{ "no new privileges", "setuid programs and file capabilities give nothing",
-	  step_no_new_privileges, NULL },
+	  step_no_new_privileges, verify_no_privileges, NULL },
 };
 const size_t setup_step_count = ARRAY_SIZE(setup_steps);
 
@@ -301,10 +336,10 @@ static void report_exit(const struct setup *setup, struct watchdog *watchdog, in
 }
 
 /* Init's whole life: reap until the payload itself has ended, or the parent is gone. */
-static _Noreturn void be_init(const struct setup *setup, pid_t payload, int signal_fd)
+static _Noreturn void be_init(const struct setup *setup, pid_t payload)
 {
 	struct pollfd polls[] = { { .fd = setup->lifeline_fd, .events = POLLIN },
-				  { .fd = signal_fd, .events = POLLIN } };
+				  { .fd = setup->signal_fd, .events = POLLIN } };
 	struct watchdog *watchdog = watchdog_new(setup);
 
 	for (;;) {
@@ -322,7 +357,7 @@ static _Noreturn void be_init(const struct setup *setup, pid_t payload, int sign
 			_exit(125);
 		if (polls[0].revents)
 			_exit(124);
-		if (polls[1].revents && read(signal_fd, &info, sizeof(info)) < 0)
+		if (polls[1].revents && read(setup->signal_fd, &info, sizeof(info)) < 0)
 			_exit(125);
 	}
 }
@@ -340,9 +375,7 @@ _Noreturn void setup_init(struct setup *setup)
 	cleanup_error struct error *error = NULL;
 	sigset_t signals;
 	pid_t payload;
-	int signal_fd;
 
-	setup->ready.namespaces_nanoseconds = setup_lap(setup);
 	(void)umask(022);
 	if (setup_run(setup_steps, setup_step_count, 0, setup, &error) < 0)
 		setup_fail(setup, error);
@@ -350,13 +383,13 @@ _Noreturn void setup_init(struct setup *setup)
 	(void)sigaddset(&signals, SIGCHLD);
 	if (sigprocmask(SIG_SETMASK, &signals, NULL) < 0)
 		_exit(125);
-	signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
-	payload = signal_fd < 0 ? -errno : sys_vfork(run_payload, setup);
+	setup->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+	payload = setup->signal_fd < 0 ? -errno : sys_vfork(run_payload, setup);
 	if (payload < 0) {
 		(void)error_set_errno(&error, -payload, "payload");
 		setup_fail(setup, error);
 	}
 	setup->output_fd = close_fd(setup->output_fd);
 	setup->report_fd = close_fd(setup->report_fd);
-	be_init(setup, payload, signal_fd);
+	be_init(setup, payload);
 }

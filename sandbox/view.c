@@ -153,6 +153,7 @@ int view_attach_root(struct setup *setup, struct error **error)
 {
 	cleanup_close int fd = -1;
 	cleanup_close int host_root = -1;
+	struct stat status;
 	int r;
 
 	r = mounts_new_tmpfs(VIEW_ROOT_BYTES, VIEW_ROOT_INODES, "0755", &fd, error);
@@ -168,6 +169,9 @@ int view_attach_root(struct setup *setup, struct error **error)
 	r = mounts_attach(fd, host_root, "", error);
 	if (r < 0)
 		return r;
+	if (fstat(fd, &status) < 0)
+		return error_set_errno(error, errno, "new root");
+	setup->root_device = status.st_dev;
 	setup->root_fd = TAKE_FD(fd);
 	return 0;
 }
@@ -594,7 +598,7 @@ int view_protect_program(struct setup *setup, struct error **error)
 	ssize_t length;
 
 	if (given_fd < 0)
-		return 0;
+		return SETUP_NOT_WANTED;
 	length = link ? readlink(link, path, sizeof(path) - 1) : -1;
 	if (length < 0 || fstat(given_fd, &status) < 0)
 		return error_set_errno(error, errno, "%s", setup->spec->argv[0]);

@@ -463,6 +463,12 @@ static void test_layers(void **state)
 	}
 	assert_true(result.layer_count < ARRAY_SIZE(result.layers));
 	assert_null(result.denied);
+	/* In the order in which they were put up; and what is not there does not pass for active.
+	 */
+	assert_string_equal(result.layers[0].name, "namespaces");
+	for (size_t i = 0; i < result.layer_count; i++)
+		if (string_equal(result.layers[i].name, "read-only program"))
+			assert_false(result.layers[i].active);
 	sandbox_result_clear(&result);
 }
 

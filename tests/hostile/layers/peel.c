@@ -5,15 +5,20 @@
  * answer. The library is the real one; the linker puts our functions between it and the calls that
  * build a wall (-Wl,--wrap, see the Makefile).
  *
- *	peel OFF[,OFF...] --policy FILE [--limit NAME=N]... [--ro PATH]... -- COMMAND...
+ *	peel OFF[,OFF...] --policy FILE [--limit NAME=N]... [--ro PATH]... [--landlock-abi N]
+ *		-- COMMAND...
  *
- * OFF is none, filter, marked, landlock, capabilities, namespaces, proc, mounts, nesting,
- * descriptors, or all (but marked). "marked" leaves the filter as it is, but what it refuses it
- * refuses by other errnos, that nothing else gives: EUCLEAN for EPERM and ENOANO for ENOSYS.
- * Prints what the command prints; a limit that ends it is the last line, with exit status 31.
+ * OFF is none, filter, landlock, capabilities, namespaces, network, proc, mounts, nesting,
+ * descriptors, names, session, limits, marked, looked, or all (but the last two). What looks at the
+ * walls before the command runs is off with any of them, but on with "looked": then the sandbox is
+ * refused, with exit status 30 and the line that says it. "marked" leaves the filter as it is, but
+ *what it refuses it refuses by other errnos, that nothing else gives: EUCLEAN for EPERM and ENOANO
+ *for ENOSYS. Prints what the command prints; a limit that ends it is the last line, with exit
+ *status 31.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -22,7 +27,7 @@
 #include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/statvfs.h>
+#include <sys/resource.h>
 
 #include "lib/base/files.h"
 #include "lib/base/syscalls.h"
@@ -39,20 +44,28 @@ enum wall {
 	LANDLOCK,
 	CAPABILITIES,
 	NAMESPACES,
+	NETWORK,
 	PROC,
 	MOUNTED,
 	NESTING,
 	DESCRIPTORS,
+	NAMES,
+	SESSION,
+	LIMITS,
 	WALLS,
 	MARKED = WALLS,
+	LOOKED,
+	WORDS,
 };
 
-static const char *const wall_names[] = { "filter",	"landlock",    "capabilities",
-					  "namespaces", "proc",	       "mounts",
-					  "nesting",	"descriptors", "marked" };
+static const char *const wall_names[] = {
+	"filter",  "landlock",	  "capabilities", "namespaces", "network", "proc",   "mounts",
+	"nesting", "descriptors", "names",	  "session",	"limits",  "marked", "looked",
+};
 
 /* Set once, before the sandbox is made; the functions below have no other way to know. */
-static bool off[WALLS + 1];
+static bool off[WORDS];
+static int landlock_abi; /* 0: the kernel's */
 
 /* ---- what stands between the library and its walls */
 
@@ -60,7 +73,28 @@ int __real_sys_landlock_abi(void);
 int __wrap_sys_landlock_abi(void);
 int __wrap_sys_landlock_abi(void)
 {
-	return off[LANDLOCK] ? -ENOSYS : __real_sys_landlock_abi();
+	const int abi = __real_sys_landlock_abi();
+
+	return landlock_abi && abi > landlock_abi ? landlock_abi : abi;
+}
+
+int __real_sys_landlock_restrict_self(int ruleset_fd);
+int __wrap_sys_landlock_restrict_self(int ruleset_fd);
+int __wrap_sys_landlock_restrict_self(int ruleset_fd)
+{
+	return off[LANDLOCK] ? 0 : __real_sys_landlock_restrict_self(ruleset_fd);
+}
+
+/* The look at the walls, but for "looked" not where one of them is off. */
+int __real_setup_verify(struct setup *setup, struct error **error);
+int __wrap_setup_verify(struct setup *setup, struct error **error);
+int __wrap_setup_verify(struct setup *setup, struct error **error)
+{
+	bool peeled = false;
+
+	for (size_t i = 0; i < WALLS; i++)
+		peeled = peeled || off[i];
+	return peeled && !off[LOOKED] ? 0 : __real_setup_verify(setup, error);
 }
 
 pid_t __real_sys_clone3(uint64_t flags, int exit_signal, int *ret_pidfd);
@@ -69,6 +103,8 @@ pid_t __wrap_sys_clone3(uint64_t flags, int exit_signal, int *ret_pidfd)
 {
 	if (off[NAMESPACES])
 		flags &= ~(uint64_t)(CLONE_NEWNET | CLONE_NEWIPC);
+	if (off[NETWORK])
+		flags &= ~(uint64_t)CLONE_NEWNET;
 	return __real_sys_clone3(flags, exit_signal, ret_pidfd);
 }
 
@@ -76,7 +112,7 @@ int __real_slot_join_network(int netns_fd, struct error **error);
 int __wrap_slot_join_network(int netns_fd, struct error **error);
 int __wrap_slot_join_network(int netns_fd, struct error **error)
 {
-	return off[NAMESPACES] ? 0 : __real_slot_join_network(netns_fd, error);
+	return off[NAMESPACES] || off[NETWORK] ? 0 : __real_slot_join_network(netns_fd, error);
 }
 
 int __real_cap_set_proc(cap_t capabilities);
@@ -84,13 +120,6 @@ int __wrap_cap_set_proc(cap_t capabilities);
 int __wrap_cap_set_proc(cap_t capabilities)
 {
 	return off[CAPABILITIES] ? 0 : __real_cap_set_proc(capabilities);
-}
-
-int __real_cap_compare(cap_t one, cap_t other);
-int __wrap_cap_compare(cap_t one, cap_t other);
-int __wrap_cap_compare(cap_t one, cap_t other)
-{
-	return off[CAPABILITIES] ? 0 : __real_cap_compare(one, other);
 }
 
 int __real_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
@@ -102,9 +131,6 @@ int __wrap_prctl(int option, unsigned long a, unsigned long b, unsigned long c, 
 	case PR_SET_SECUREBITS:
 	case PR_SET_DUMPABLE:
 		return 0;
-	/* The set-up looks if they are gone, until there are no more. */
-	case PR_CAPBSET_READ:
-		return a > CAP_LAST_CAP ? -1 : 0;
 	default:
 		return __real_prctl(option, a, b, c, d);
 	}
@@ -128,17 +154,6 @@ int __wrap_fsconfig(int fd, unsigned command, const char *key, const void *value
 	return __real_fsconfig(fd, command, key, value, number);
 }
 
-int __real_faccessat(int fd, const char *path, int mode, int flags);
-int __wrap_faccessat(int fd, const char *path, int mode, int flags);
-int __wrap_faccessat(int fd, const char *path, int mode, int flags)
-{
-	if ((off[CAPABILITIES] || off[PROC]) && string_equal(path, "/proc/1/root")) {
-		errno = ENOENT;
-		return -1;
-	}
-	return __real_faccessat(fd, path, mode, flags);
-}
-
 int __real_mounts_clone(int source_fd, bool writable, int *ret_fd, struct error **error);
 int __wrap_mounts_clone(int source_fd, bool writable, int *ret_fd, struct error **error);
 int __wrap_mounts_clone(int source_fd, bool writable, int *ret_fd, struct error **error)
@@ -153,22 +168,32 @@ int __wrap_mounts_seal(int fd, struct error **error)
 	return off[MOUNTED] ? 0 : __real_mounts_seal(fd, error);
 }
 
-int __real_statvfs(const char *path, struct statvfs *status);
-int __wrap_statvfs(const char *path, struct statvfs *status);
-int __wrap_statvfs(const char *path, struct statvfs *status)
-{
-	int r = __real_statvfs(path, status);
-
-	if (r == 0 && off[MOUNTED])
-		status->f_flag |= ST_RDONLY;
-	return r;
-}
-
 int __real_close_range(unsigned first, unsigned last, int flags);
 int __wrap_close_range(unsigned first, unsigned last, int flags);
 int __wrap_close_range(unsigned first, unsigned last, int flags)
 {
 	return off[DESCRIPTORS] ? 0 : __real_close_range(first, last, flags);
+}
+
+int __real_sethostname(const char *name, size_t length);
+int __wrap_sethostname(const char *name, size_t length);
+int __wrap_sethostname(const char *name, size_t length)
+{
+	return off[NAMES] ? 0 : __real_sethostname(name, length);
+}
+
+pid_t __real_setsid(void);
+pid_t __wrap_setsid(void);
+pid_t __wrap_setsid(void)
+{
+	return off[SESSION] ? 0 : __real_setsid();
+}
+
+int __real_setrlimit(__rlimit_resource_t resource, const struct rlimit *limit);
+int __wrap_setrlimit(__rlimit_resource_t resource, const struct rlimit *limit);
+int __wrap_setrlimit(__rlimit_resource_t resource, const struct rlimit *limit)
+{
+	return off[LIMITS] ? 0 : __real_setrlimit(resource, limit);
 }
 
 /* ---- the sandbox */
@@ -303,8 +328,13 @@ static int take_options(int argc, char **argv, struct sandbox_spec *spec,
 	for (; next + 1 < argc && !string_equal(argv[next], "--"); next += 2) {
 		const char *value = argv[next + 1];
 
+		uint64_t abi;
+
 		if (string_equal(argv[next], "--policy"))
 			*ret_policy = value;
+		else if (string_equal(argv[next], "--landlock-abi") &&
+			 parse_u64(value, INT_MAX, &abi) == 0)
+			landlock_abi = (int)abi;
 		else if (string_equal(argv[next], "--ro") && spec->mount_count < MOUNTS)
 			mounts[spec->mount_count++] = (struct sandbox_mount){ .source = value,
 									      .target = value,
@@ -329,7 +359,7 @@ int main(int argc, char **argv)
 		command = take_options(argc, argv, &spec, mounts, &policy);
 	if (command == 0) {
 		(void)fprintf(stderr, "peel OFF[,OFF...] --policy FILE [--limit NAME=N]... "
-				      "[--ro PATH]... -- COMMAND...\n");
+				      "[--ro PATH]... [--landlock-abi N] -- COMMAND...\n");
 		return 2;
 	}
 	spec.argv = (const char *const *)(argv + command);
@@ -341,7 +371,7 @@ int main(int argc, char **argv)
 		cleanup_free char *text = error_describe(error);
 
 		(void)fprintf(stderr, "peel: %s\n", text ? text : "out of memory");
-		return 125;
+		return error_code(error) == SANDBOX_EXIT_CODE ? SANDBOX_EXIT_CODE : 125;
 	}
 	return r;
 }
