@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # What bash does in a build's sandbox, in the build directory: patches, PRE_BUILD, MAKE, POST_BUILD.
 # Or in the sandbox of another script, in the source. On fd 3 it tells how far it came
-# (build_progress.h); what it runs does not have that.
+# (build_progress.h). What it runs is not given that, and can open it all the same (/proc/2/fd/3): what
+# comes there is parsed as hostile.
 #
 # Arguments: kernel release, architecture, module, version, number of jobs. Then
 #	script NAME "SCRIPT ARGUMENTS"
