@@ -204,9 +204,10 @@ static int step_landlock(struct setup *setup, struct error **error)
 	int abi = sys_landlock_abi();
 	int r;
 
-	if (abi < 1)
+	/* Without LANDLOCK_REFER every link and rename between directories is EXDEV. */
+	if (abi < 2)
 		return 1;
-	attributes.files |= (abi >= 2 ? LANDLOCK_REFER : 0) | (abi >= 3 ? LANDLOCK_TRUNCATE : 0) |
+	attributes.files |= LANDLOCK_REFER | (abi >= 3 ? LANDLOCK_TRUNCATE : 0) |
 			    (abi >= 5 ? LANDLOCK_IOCTL_DEV : 0);
 	if (abi >= 4)
 		attributes.network = LANDLOCK_BIND_TCP | (spec->network ? 0 : LANDLOCK_CONNECT_TCP);
@@ -275,7 +276,9 @@ const struct setup_step payload_steps[] = {
 	{ "clean descriptors", "input from /dev/null, output to a pipe, nothing else",
 	  step_descriptors, verify_clean, NULL },
 	{ "landlock", "a second lock on files, TCP, abstract sockets and signals", step_landlock,
-	  verify_landlock, "this kernel has no Landlock" },
+	  verify_landlock,
+	  "this kernel has no Landlock, or that of Linux before 5.19, which would forbid moving "
+	  "files between directories" },
 	/* Behind all that allocates: the limit of memory would end a set-up under ASan. */
 	{ "limits", "processes, open files, file size, CPU, memory, no core dump", step_limits,
 	  verify_limits, NULL },

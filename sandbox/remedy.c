@@ -332,8 +332,8 @@ int remedy_find_layer(const struct host *host, const char *layer, struct text *t
 	};
 
 	if (string_equal(layer, "landlock"))
-		return text_append_string(text, "a kernel with CONFIG_SECURITY_LANDLOCK and "
-						"'landlock' in its boot option lsm=");
+		return text_append_string(text, "Linux 5.19 or later with CONFIG_SECURITY_LANDLOCK "
+						"and 'landlock' in its boot option lsm=");
 	if (string_equal(layer, sandbox_optional_name(SANDBOX_OPTIONAL_DENIED)))
 		return text_append_string(text, "run it outside of the sandbox or tracer that "
 						"supervises it");

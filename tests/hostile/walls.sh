@@ -65,6 +65,13 @@ if [ "$said" = inside ]; then
 else
 	skip "no nested user namespaces: this host gives none: $said"
 fi
+# Without Landlock, and with its first version, which is none to us, the wall is absent and said so.
+peel none --landlock-abi 1 -- 'mkdir /tmp/a /tmp/b && echo >/tmp/a/x && ln /tmp/a/x /tmp/b/y && mv /tmp/a/x /tmp/b/x && echo moved'
+if [ "$code" -eq 0 ] && [ "$said" = moved ]; then
+	pass "Landlock before Linux 5.19: files move between directories"
+else
+	fail "Landlock before Linux 5.19: $code: $said"
+fi
 peel none -- 'echo x >/dev/random'
 if [ "$code" -ne 0 ]; then
 	looked_at landlock landlock
