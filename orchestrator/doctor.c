@@ -20,6 +20,7 @@
 #include "orchestrator/helpers.h"
 #include "orchestrator/launcher.h"
 #include "orchestrator/staging.h"
+#include "sandbox/killed.h"
 #include "sandbox/remedy.h"
 #include "sandbox/slot.h"
 
@@ -85,8 +86,14 @@ static int make_sandbox(struct doctor *doctor, struct error **error)
 	cleanup_places struct places places = PLACES_INITIAL;
 	cleanup_loaded_profile struct loaded_profile profile = { 0 };
 	struct accounts accounts = { 0 };
-	int r = accounts_choose(&accounts, error);
+	int r = killed_try(KILLED_OPEN, error);
 
+	if (r < 0) {
+		remedy_explain(error, REMEDY_STEP, false);
+		error_set_code(*error, EXIT_SANDBOX);
+		return r;
+	}
+	r = accounts_choose(&accounts, error);
 	if (r == 0)
 		r = places_open_config(doctor->options, &places, error);
 	if (r == 0)
@@ -206,7 +213,7 @@ static int look_at_cgroup(const struct doctor *doctor, json_t **ret_value, struc
 
 static int look_at_landlock(const struct doctor *doctor, json_t **ret_value, struct text *line)
 {
-	int abi = sys_landlock_abi();
+	int abi = killed_try(KILLED_LANDLOCK, NULL) < 0 ? -EPERM : sys_landlock_abi();
 
 	(void)doctor;
 	*ret_value = json_integer(abi < 0 ? 0 : abi);

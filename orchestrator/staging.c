@@ -13,6 +13,7 @@
 #include "lib/base/files.h"
 #include "lib/base/syscalls.h"
 #include "lib/base/text.h"
+#include "sandbox/killed.h"
 #include "sandbox/mounts.h"
 #include "sandbox/remedy.h"
 
@@ -27,20 +28,28 @@ static int no_place(int errnum, struct error **error)
 			    strerror(errnum));
 }
 
-static int no_mounts(struct error **error)
+static int refuse_mounts(int r, struct error **error)
 {
-	int r = error_set_errno(error, errno, "private mounts");
-
 	remedy_explain(error, REMEDY_SLOT, true);
 	if (error)
 		error_set_code(*error, EXIT_SANDBOX);
 	return r;
 }
 
+static int no_mounts(struct error **error)
+{
+	return refuse_mounts(error_set_errno(error, errno, "private mounts"), error);
+}
+
 int staging_try(struct error **error)
 {
+	int r;
+
 	if (access(STAGE, F_OK) < 0 && (errno != ENOENT || access("/run", W_OK) < 0))
 		return no_place(errno, error);
+	r = killed_try(KILLED_MOUNTS, error);
+	if (r < 0)
+		return refuse_mounts(r, error);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return no_mounts(error);
 	return 0;
@@ -48,6 +57,10 @@ int staging_try(struct error **error)
 
 int staging_begin(struct error **error)
 {
+	int r = killed_try(KILLED_MOUNTS, error);
+
+	if (r < 0)
+		return refuse_mounts(r, error);
 	/*
 	 * In a container we may be the last of the namespace that is left, with which its mounts
 	 * would come apart: a program of one of them would have no path any more (/proc/self/exe),

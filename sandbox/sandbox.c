@@ -21,6 +21,7 @@
 
 #include "lib/base/files.h"
 #include "sandbox/disk.h"
+#include "sandbox/killed.h"
 #include "sandbox/limits.h"
 #include "sandbox/remedy.h"
 #include "sandbox/setup.h"
@@ -48,7 +49,7 @@ struct run {
 	struct slot own_slot; /* where the spec has none */
 	pid_t helper;	      /* the process that starts pid 1 */
 	pid_t init;
-	int init_of_helper;
+	int death; /* the signal that ended the set-up's process; 0: none did */
 	uint64_t start;
 	uint64_t last_output;
 	bool ready;
@@ -299,7 +300,7 @@ static void check_helper(struct run *run)
 {
 	siginfo_t ended = { 0 };
 
-	if (run->setup.disk && *run->setup.init > 0 && !run->failure &&
+	if (run->setup.disk && run->setup.shared->init > 0 && !run->failure &&
 	    waitid(P_PID, (id_t)run->helper, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
 	    ended.si_pid > 0 && ended.si_status != 0)
 		hit_limit(run, "scratch (cannot be measured: its watchdog has died)");
@@ -375,17 +376,22 @@ static void wait_for_all(struct run *run)
 
 	/* The helper was killed when it had made pid 1, and before it could say so. */
 	if (run->init == 0) {
-		run->init = *run->setup.init;
+		run->init = run->setup.shared->init;
 		run->lifeline_fd = close_fd(run->lifeline_fd);
 	}
-	if (run->init > 0)
-		(void)wait4(run->init, &status, 0, &result->usage);
+	if (run->init > 0 && wait4(run->init, &status, 0, &result->usage) > 0 &&
+	    WIFSIGNALED(status))
+		run->death = WTERMSIG(status);
 	if (!run->exit_known && !run->killed && status == 0) {
 		run->exit_known = true;
 		result->end = SANDBOX_EXITED;
 	}
-	if (run->helper > 0)
-		(void)waitpid(run->helper, &status, 0);
+	if (run->helper > 0 && waitpid(run->helper, &status, 0) > 0 && run->init <= 0 &&
+	    WIFSIGNALED(status))
+		run->death = WTERMSIG(status);
+	/* The payload's, before there was anything foreign in it. */
+	if (!run->ready && run->exit_known && result->end == SANDBOX_SIGNALLED)
+		run->death = result->status;
 	result->wall_milliseconds = now_milliseconds() - run->start;
 	if (!run->exit_known && !run->killed) {
 		result->end = SANDBOX_SIGNALLED;
@@ -448,9 +454,7 @@ static void list_layers(struct run *run)
 	const size_t total = setup_step_count + payload_step_count;
 
 	for (size_t i = 0; i < total; i++) {
-		const struct setup_step *step = i < setup_step_count
-							? &setup_steps[i]
-							: &payload_steps[i - setup_step_count];
+		const struct setup_step *step = setup_step_at(i);
 
 		if (step->reason)
 			add_layer(result, step->name, step->reason,
@@ -558,8 +562,8 @@ static void run_clear(struct run *run)
 		free(run->setup.sources[i]);
 	free(run->setup.sources);
 	free(run->chunk);
-	if (run->setup.disk && run->setup.init && run->setup.init != MAP_FAILED)
-		(void)munmap(run->setup.init, sizeof(*run->setup.init));
+	if (run->setup.shared)
+		(void)munmap(run->setup.shared, sizeof(*run->setup.shared));
 	run->failure = error_free(run->failure);
 	run->denied = denied_free(run->denied);
 	slot_clear(&run->own_slot);
@@ -581,7 +585,8 @@ static int keep_denied(struct run *run, struct error **error)
 static int start(struct run *run, struct error **error)
 {
 	struct setup *setup = &run->setup;
-	int r = 0;
+	void *shared;
+	int r;
 
 	run->start = run->last_output = now_milliseconds();
 	ignore_result(setup_lap(setup));
@@ -593,13 +598,16 @@ static int start(struct run *run, struct error **error)
 		return r;
 	}
 	setup->slot = run->spec->slot;
-	/* A helper that is no copy shares all memory. */
-	setup->init = &run->init_of_helper;
-	if (setup->disk)
-		setup->init = mmap(NULL, sizeof(*setup->init), PROT_READ | PROT_WRITE,
-				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (setup->init == MAP_FAILED)
+	shared = mmap(NULL, sizeof(*setup->shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
 		return error_set_errno(error, errno, "shared memory");
+	setup->shared = shared;
+	r = killed_try(KILLED_PIDFD | KILLED_SECCOMP |
+			       (setup->slot.userns_fd < 0 ? KILLED_NAMESPACES : 0),
+		       error);
+	if (r < 0)
+		return r;
 	/* Who measures trees on disk does so from a slot. */
 	if (setup->slot.userns_fd < 0 && setup->disk)
 		r = slot_new_own(&run->own_slot, error);
@@ -649,9 +657,11 @@ static int start_and_watch(struct run *run, struct error **error)
 			       ? -ENOEXEC
 			       : error_context(error, "the sandbox could not be made");
 	}
-	if (!run->ready && !run->killed)
-		return error_set(error, EIO,
-				 "the sandbox could not be made: its set-up was killed");
+	if (!run->ready && !run->killed) {
+		ignore_result(killed_explain(run->death,
+					     setup_step_at(run->setup.shared->step)->name, error));
+		return error_context(error, "the sandbox could not be made");
+	}
 	list_layers(run);
 	return keep_denied(run, error);
 }

@@ -55,6 +55,12 @@ struct setup_exit {
 	uint32_t reached;  /* bits 1 << enum limit: limits that may have been in its way */
 };
 
+/* Memory that parent, helper, pid 1 and payload share until the foreign program runs. */
+struct setup_shared {
+	int init;      /* pid 1 as parent and helper see it, before SETUP_PID can say so */
+	uint32_t step; /* of both lists, that has begun: should a signal end it */
+};
+
 struct setup {
 	const struct sandbox_spec *spec;
 	struct slot slot;	      /* the spec's; or one of our own; or none */
@@ -62,8 +68,7 @@ struct setup {
 	struct sandbox_limits limits; /* without zeros */
 	char **sources; /* of spec->mounts, resolved by the parent: no links in them */
 	const struct sandbox_disk *disk; /* NULL: no tree is on disk */
-	/* Shared by helper and parent: pid 1 as they see it, before SETUP_PID can say so. */
-	int *init;
+	struct setup_shared *shared;
 	int control_fd;
 	int lifeline_fd; /* its end means the parent is gone */
 	int output_fd;
@@ -103,6 +108,13 @@ extern const struct setup_step setup_steps[];
 extern const size_t setup_step_count;
 extern const struct setup_step payload_steps[];
 extern const size_t payload_step_count;
+
+/* Of both lists, one behind the other. */
+static inline const struct setup_step *setup_step_at(size_t index)
+{
+	return index < setup_step_count ? &setup_steps[index]
+					: &payload_steps[index - setup_step_count];
+}
 
 /* Runs steps in order, marking bits from first_bit on. */
 int setup_run(const struct setup_step *steps, size_t count, unsigned first_bit, struct setup *setup,

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/capability.h>
@@ -154,6 +155,11 @@ static int make(const struct owner *owner, struct slot *ret_slot, struct error *
 	if (pid < 0)
 		return r;
 	(void)waitpid(pid, &status, 0);
+	if (message.fd_count != 2 && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		return error_set(error, EPERM,
+				 "slot for uid %u: a system call filter of this host kills who "
+				 "asks for it",
+				 (unsigned)owner->uid);
 	if (message.fd_count != 2)
 		return maker_failure(owner, status, error);
 	if (r == 0)

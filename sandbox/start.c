@@ -55,9 +55,9 @@ static int help(void *argument)
 	if (slot_join(setup.slot.userns_fd, &error) < 0)
 		fail(&setup, REMEDY_STEP, error);
 	/* The page is there from now on: the kernel does not write if it would have to wait. */
-	*setup.init = 0;
+	setup.shared->init = 0;
 	/* CLONE_PARENT: pid 1 is the caller's own child, who can wait for it and hold its pidfd. */
-	pid = sys_clone3(CLONE_PARENT | CLONE_PARENT_SETTID | NAMESPACES, 0, setup.init);
+	pid = sys_clone3(CLONE_PARENT | CLONE_PARENT_SETTID | NAMESPACES, 0, &setup.shared->init);
 	if (pid == 0)
 		setup_init(&setup);
 	if (pid < 0) {

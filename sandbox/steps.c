@@ -60,8 +60,10 @@ int setup_run(const struct setup_step *steps, size_t count, unsigned first_bit, 
 	      struct error **error)
 {
 	for (size_t i = 0; i < count; i++) {
-		int r = steps[i].run(setup, error);
+		int r;
 
+		setup->shared->step = first_bit + (uint32_t)i;
+		r = steps[i].run(setup, error);
 		if (r < 0) {
 			/* What the caller named is his business, all else the host's. */
 			if (error_code(*error) != REMEDY_NAMESPACES &&

@@ -439,9 +439,7 @@ int verify_landlock(const struct setup *setup, struct error **error)
 int setup_verify(struct setup *setup, struct error **error)
 {
 	for (size_t i = 0; i < setup_step_count + payload_step_count; i++) {
-		const struct setup_step *step = i < setup_step_count
-							? &setup_steps[i]
-							: &payload_steps[i - setup_step_count];
+		const struct setup_step *step = setup_step_at(i);
 
 		if (!step->verify || !(setup->ready.active >> i & 1) ||
 		    step->verify(setup, error) == 0)

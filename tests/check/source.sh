@@ -57,7 +57,7 @@ allowed() {
 	sandbox) echo 'lib/base/|sandbox/' ;;
 	checker | signer | installer) echo "lib/(base|artifacts)/|lib/recipes/snapshot\.h|lib/kernels/kernel\.h|checker/|$1/" ;;
 	runners) echo 'lib/|sandbox/sandbox\.h|runners/' ;;
-	orchestrator) echo 'lib/|sandbox/(sandbox|seccomp|slot|mounts|host|remedy|profile|limit_text)\.h|runners/|checker/checker\.h|(signer/signer|installer/installer)_protocol\.h|orchestrator/' ;;
+	orchestrator) echo 'lib/|sandbox/(sandbox|seccomp|slot|mounts|host|killed|remedy|profile|limit_text)\.h|runners/|checker/checker\.h|(signer/signer|installer/installer)_protocol\.h|orchestrator/' ;;
 	*) echo '/no-such-folder/' ;;
 	esac
 }

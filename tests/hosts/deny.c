@@ -4,8 +4,9 @@
  * runs a command under it. Root keeps its privileges; whoever has not CAP_SYS_ADMIN gets
  * no_new_privs, as any filter asks for.
  *
- *	deny EPERM|ENOSYS|EINVAL CALL[,CALL...] -- COMMAND...
+ *	deny EPERM|ENOSYS|EINVAL|KILL CALL[,CALL...] -- COMMAND...
  *
+ * KILL ends who asks with SIGSYS, as systemd's SystemCallFilter= does.
  * CALL is the name of a system call, or: namespaces (unshare, setns, and clone with a flag of a new
  * namespace; clone3, whose flags a filter cannot see, is always ENOSYS), mounts (the old calls),
  * mount-api (the new ones), docker (all of these, as docker's default profile without
@@ -27,6 +28,7 @@
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
 	 CLONE_NEWPID | CLONE_NEWNET)
 #define INSTRUCTIONS 256
+#define KILL 0x10000 /* no errno */
 #define ARGUMENT                                                                                   \
 	(offsetof(struct seccomp_data, args)) /* the first; its low half: little-endian            \
 					       */
@@ -72,7 +74,9 @@ static void add(unsigned short code, unsigned jump_true, unsigned jump_false, un
 static void refuse(long number, unsigned error)
 {
 	/* It must fall back to clone(2), whose flags can be seen. */
-	const unsigned answer = SECCOMP_RET_ERRNO | (number == __NR_clone3 ? ENOSYS : error);
+	const unsigned answer = number == __NR_clone3 ? SECCOMP_RET_ERRNO | ENOSYS
+				: error == KILL	      ? SECCOMP_RET_KILL_PROCESS
+						      : SECCOMP_RET_ERRNO | error;
 
 	add(BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
 	if (number == __NR_clone) {
@@ -113,11 +117,13 @@ int main(int argc, char **argv)
 			 : strcmp(argv[1], "EPERM") == 0  ? EPERM
 			 : strcmp(argv[1], "ENOSYS") == 0 ? ENOSYS
 			 : strcmp(argv[1], "EINVAL") == 0 ? EINVAL
+			 : strcmp(argv[1], "KILL") == 0	  ? KILL
 							  : 0;
 	struct sock_fprog filter = { .filter = program };
 
 	if (!error || argc < 5 || strcmp(argv[3], "--") != 0 || !build(argv[2], error)) {
-		(void)fprintf(stderr, "deny EPERM|ENOSYS|EINVAL CALL[,CALL...] -- COMMAND...\n");
+		(void)fprintf(stderr,
+			      "deny EPERM|ENOSYS|EINVAL|KILL CALL[,CALL...] -- COMMAND...\n");
 		return 2;
 	}
 	filter.len = length;

@@ -296,6 +296,14 @@ check_filters() {
 		works "clone3 filtered by $error" "" "$deny" "$error" clone3 --
 		works "landlock filtered by $error" landlock "$deny" "$error" landlock --
 	done
+	# As systemd's SystemCallFilter= does: whoever asks is dead, and somebody else has to say so.
+	for call in namespaces mount sethostname close_range seccomp mount_setattr landlock docker; do
+		refuses "$call is killed for" "a system call filter of this host kills" "$deny" KILL "$call" --
+	done
+	refuses_command "$who: pidfd_open is killed for" "pidfd_open: a system call filter of this host kills" \
+		"$deny" KILL pidfd_open -- && pass "$who: pidfd_open is killed for"
+	refuses_builds "$who: pidfd_open is killed for" "a system call filter of this host kills" \
+		"$deny" KILL pidfd_open --
 }
 
 check_root() {
