@@ -242,9 +242,13 @@ static int filtered(const struct question *question)
 		return 0;
 	if (host->unit[0] && host->container == HOST_NO_CONTAINER)
 		return text_append_format(question->text,
-					  "%s filters system calls: set RestrictNamespaces=no and "
-					  "add @mount to its SystemCallFilter= (systemctl edit %s)",
-					  host->unit, host->unit);
+					  "%s filters system calls: set %s (systemctl edit %s)",
+					  host->unit,
+					  question->part == REMEDY_HOST_NAME
+						  ? "ProtectHostname=no"
+						  : "RestrictNamespaces=no and add @mount to its "
+						    "SystemCallFilter=",
+					  host->unit);
 	r = text_append_string(question->text, reasons[host->container]);
 	return r == 0 && has_options(host) ? append_options(host, NO_FILTER, question->text) : r;
 }

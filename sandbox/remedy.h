@@ -21,6 +21,7 @@ enum remedy_part {
 	REMEDY_SLOT,		     /* one that root makes for another uid */
 	REMEDY_NAMESPACES,	     /* all the others */
 	REMEDY_STEP,		     /* what is done inside of them: mounts, a filter */
+	REMEDY_HOST_NAME,	     /* the one step that units forbid by a setting of its own */
 	REMEDY_WALL,		     /* made, and yet not there when it was looked at */
 	REMEDY_LAYER = 1 << 10, /* and a bit of enum sandbox_optional: a layer that is absent */
 };

@@ -66,9 +66,8 @@ int setup_run(const struct setup_step *steps, size_t count, unsigned first_bit, 
 		r = steps[i].run(setup, error);
 		if (r < 0) {
 			/* What the caller named is his business, all else the host's. */
-			if (error_code(*error) != REMEDY_NAMESPACES &&
-			    steps[i].run != view_show_mounts && steps[i].run != view_fill_trees &&
-			    steps[i].run != setup_verify)
+			if (error_code(*error) < REMEDY_USER_NAMESPACE &&
+			    steps[i].run != view_show_mounts && steps[i].run != view_fill_trees)
 				error_set_code(*error, REMEDY_STEP);
 			return error_context(error, "%s", steps[i].name);
 		}
@@ -126,10 +125,14 @@ static int step_private_mounts(struct setup *setup, struct error **error)
 
 static int step_name_host(struct setup *setup, struct error **error)
 {
+	int r = 0;
+
 	(void)setup;
-	if (sethostname(SETUP_HOST_NAME, strlen(SETUP_HOST_NAME)) < 0 || setdomainname("", 0) < 0)
-		return error_set_errno(error, errno, "host name");
-	return 0;
+	if (sethostname(SETUP_HOST_NAME, strlen(SETUP_HOST_NAME)) < 0 || setdomainname("", 0) < 0) {
+		r = error_set_errno(error, errno, "host name");
+		error_set_code(*error, REMEDY_HOST_NAME);
+	}
+	return r;
 }
 
 /* The slot's; or, without one, what a thread has made since pid 1 began. */

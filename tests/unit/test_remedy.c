@@ -276,6 +276,12 @@ static const struct {
 	  EPERM,
 	  false,
 	  "ci.service filters system calls: set RestrictNamespaces=no" },
+	{ "a systemd unit with ProtectHostname=yes",
+	  { { STATUS, FILTERED }, { CGROUP, "1:name=systemd:/\n0::/system.slice/ci.service\n" } },
+	  REMEDY_HOST_NAME,
+	  EPERM,
+	  false,
+	  "ci.service filters system calls: set ProtectHostname=no (systemctl edit ci.service)" },
 	{ "a unit's name that is none is not shown",
 	  { { STATUS, FILTERED }, { CGROUP, "0::/system.slice/\033[31m.service\n" } },
 	  REMEDY_USER_NAMESPACE,
@@ -411,6 +417,13 @@ static void test_explain(void **state)
 	assert_true(string_starts_with(text, "namespaces: Resource temporarily unavailable; "));
 	assert_non_null(strstr(text, "ulimit -u"));
 	error = error_free(error);
+	(void)error_set(&error, EPERM, "landlock: no");
+	error_set_code(error, REMEDY_WALL);
+	remedy_explain(&error, error_code(error), false);
+	assert_true(says(&error, REMEDY_WALL,
+			 "landlock: no; something answers system calls here without doing what "
+			 "they ask for, a filter, a tracer or what emulates Linux: run kmodbox "
+			 "outside of it"));
 }
 
 int main(void)
