@@ -58,9 +58,14 @@ static int run_true(struct doctor *doctor, struct sandbox_spec *spec, struct err
 	static const char *const argv[] = { "/bin/true", NULL };
 	static const char *const environment[] = { "PATH=/usr/bin:/bin", "LC_ALL=C", NULL };
 	static const struct sandbox_tree scratch = { .path = DOCTOR_TREE, .writable = true };
+	/* Handed in as our own programs are, so that what protects those is looked at too. */
+	cleanup_close int program_fd = open(argv[0], O_RDONLY | O_CLOEXEC);
 	cleanup_free char *ended = NULL;
 	int r;
 
+	if (program_fd < 0)
+		return error_set_errno(error, errno, "%s", argv[0]);
+	spec->exec_fd = program_fd;
 	spec->argv = argv;
 	spec->environment = environment;
 	spec->trees = &scratch;
