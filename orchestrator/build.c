@@ -9,6 +9,7 @@
 #include "orchestrator/installer_client.h"
 #include "orchestrator/overrides.h"
 #include "orchestrator/record.h"
+#include "orchestrator/results.h"
 
 /* How often a build is repeated because headers or compiler were upgraded under it. */
 #define HEADER_CHANGES 1
@@ -135,6 +136,11 @@ static int deliver(struct build *build, const struct signed_set *set, struct err
 	build_parts_end(&build->parts, PART_PUBLISH);
 	if (r < 0)
 		return r;
+	results_take_build(orchestrator, record_fd,
+			   format_string("%s/%s/%s/%s/%s/log/make.log",
+					 orchestrator->places.dkms_tree, build->package->module,
+					 build->package->version, build->target->release,
+					 build->target->architecture));
 	for (size_t i = 0; i < set->count; i++)
 		log_info(orchestrator->log, "  %s: %s, signed (%s)", set->files[i].result.name,
 			 set->files[i].result.verdict.checker.text, set->ticket.hash);
@@ -202,34 +208,39 @@ static int attempt(struct build *build, bool *ret_changed, struct error **error)
  * The log of a failure goes where DKMS's users look for it, with its record. Where that fails too,
  * on a full disk, it is mostly for the reason that is told anyway.
  */
-static bool keep_failed_log(struct build *build, struct error *error)
+static bool keep_failed_log(struct build *build, struct error *error, const char *path)
 {
 	cleanup_free char *reason = error_describe(error);
 	cleanup_close int record_fd = -1;
+	bool kept;
 
 	if (build->log.fd < 0)
 		return false;
 	build_log_note(&build->log, "# %s", reason ? reason : "failed");
-	return build_log_seal(&build->log, NULL) == 0 &&
-	       record_make_failed(build, error, &record_fd, NULL) == 0 &&
-	       installer_client_failed_log(build->orchestrator, build->package, build->target,
+	if (build_log_seal(&build->log, NULL) < 0 ||
+	    record_make_failed(build, error, &record_fd, NULL) < 0)
+		return false;
+	kept = installer_client_failed_log(build->orchestrator, build->package, build->target,
 					   build->log.fd, record_fd, NULL) == 0;
+	results_take_build(build->orchestrator, record_fd, kept ? strdup(path) : NULL);
+	return kept;
 }
 
 static int fail_build(struct build *build, struct error **error)
 {
 	const struct orchestrator *orchestrator = build->orchestrator;
 	const struct package *package = build->package;
+	cleanup_free char *log =
+		format_string("%s/%s/%s/build/make.log", orchestrator->places.dkms_tree,
+			      package->module, package->version);
 	cleanup_free char *place = NULL;
 	cleanup_free char *text = NULL;
 	struct error *cause = *error;
 	int code = error_code(cause);
 	int number = error_number(cause);
 
-	place = keep_failed_log(build, cause) ? format_string(" (log: %s/%s/%s/build/make.log)",
-							      orchestrator->places.dkms_tree,
-							      package->module, package->version)
-					      : strdup(" (its log could not be kept)");
+	place = log && keep_failed_log(build, cause, log) ? format_string(" (log: %s)", log)
+							  : strdup(" (its log could not be kept)");
 	text = error_describe(cause);
 	*error = error_free(cause);
 	/* Before make nothing is in the log but this. */

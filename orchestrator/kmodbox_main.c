@@ -2,8 +2,8 @@
 /*
  * kmodbox: what a shell starts. It runs `kmodbox sandbox` by itself, and is kept free of the
  * libraries that all other verbs need, which would take the loader as long as a whole sandbox
- * takes. Those verbs, and what is wrong with a command line, are kmodbox-launcher's business, which
- * it becomes.
+ * takes. Those verbs, its --json, and what is wrong with a command line, are kmodbox-launcher's
+ * business, which it becomes.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -23,9 +23,9 @@ int main(int argc, char **argv)
 	/* Whoever starts us may ignore it, and then no child could be waited for. */
 	(void)sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 	if (options_parse(argc, argv, &options, NULL) == 0) {
-		if (options.verb == VERB_SANDBOX) {
+		if (options.verb == VERB_SANDBOX && !options.json) {
 			log.quiet = options.quiet;
-			code = sandbox_command(&options, &log);
+			code = sandbox_command(&options, &log, NULL);
 			options_clear(&options);
 			return code;
 		}

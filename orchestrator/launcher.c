@@ -17,6 +17,7 @@
 #include "orchestrator/git.h"
 #include "orchestrator/helpers.h"
 #include "orchestrator/packages.h"
+#include "orchestrator/results.h"
 #include "orchestrator/staging.h"
 #include "orchestrator/targets.h"
 #include "sandbox/slot.h"
@@ -284,6 +285,8 @@ static _Noreturn void be_orchestrator(struct launch *launch, pid_t launcher)
 		r = watch_signals(&launch->part.sandbox.cancel_fd, &error);
 	if (r == 0)
 		r = launch->row->run(&launch->part, &error);
+	if (r < 0 && launch->part.results && !launch->part.results->failed)
+		results_add(&launch->part, &launch->part.package, NULL, error);
 	r = r < 0 ? report(launch->part.log, error) : launch->part.exit_status;
 	(void)fflush(NULL);
 	_exit(r);
@@ -481,12 +484,13 @@ static int prepare(struct launch *launch, struct error **error)
 }
 
 int launch(const struct verb_row *row, const struct options *options, const char *only,
-	   const struct log *log)
+	   struct results *results, const struct log *log)
 {
 	struct launch state = {
 		.row = row,
 		.part = { .options = options,
 			  .only = only,
+			  .results = results,
 			  .log = log,
 			  .places = PLACES_INITIAL,
 			  .package = { .source_fd = -1 },
@@ -512,6 +516,7 @@ int launch(const struct verb_row *row, const struct options *options, const char
 	/* For end_leftovers(). */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (prepare(&state, &error) < 0) {
+		results_add(&state.part, &state.part.package, NULL, error);
 		code = state.told ? error_code(error) : report(log, error);
 	} else {
 		(void)fflush(NULL);

@@ -12,10 +12,11 @@
 
 /*
  * Runs a verb to its end. Returns the exit code. What went wrong has been printed. only: the
- * packages that the run may touch, as rebuild_list() gives them; NULL: those of -m and -v.
+ * packages that the run may touch, as rebuild_list() gives them; NULL: those of -m and -v. results:
+ * what is done is told to them, too; NULL.
  */
 int launch(const struct verb_row *row, const struct options *options, const char *only,
-	   const struct log *log);
+	   struct results *results, const struct log *log);
 
 /* Uids of the parts where root starts kmodbox; all the caller's own otherwise. */
 struct accounts {

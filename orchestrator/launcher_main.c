@@ -13,6 +13,8 @@
 #include "orchestrator/launcher.h"
 #include "orchestrator/profile_command.h"
 #include "orchestrator/rebuild.h"
+#include "orchestrator/results.h"
+#include "orchestrator/sandbox_report.h"
 #include "orchestrator/status.h"
 
 static const struct verb_row verbs[] = {
@@ -50,7 +52,7 @@ static int told(const struct log *log, const struct error *error)
  * What depends on what was just installed, in a run of its own: the installer of the first one may
  * touch no other module than the one that was named, that of the second only these.
  */
-static int rebuild(const struct options *options, const struct log *log)
+static int rebuild(const struct options *options, struct results *results, const struct log *log)
 {
 	static const struct verb_row row = { VERB_AUTOINSTALL, false, true, true, verb_rebuild };
 	cleanup_error struct error *error = NULL;
@@ -62,7 +64,7 @@ static int rebuild(const struct options *options, const struct log *log)
 		return told(log, error);
 	again.module = again.version = NULL;
 	again.force = true; /* what is replaced was built from the same approved source */
-	code = list ? launch(&row, &again, list, log) : 0;
+	code = list ? launch(&row, &again, list, results, log) : 0;
 	if (code == 0 || code == EXIT_INTERRUPTED)
 		return code;
 	/* A code of its own: what the command line names is installed, its dependents are not. */
@@ -82,7 +84,7 @@ static bool may_have_installed(enum verb verb, int code)
 					: code == 0 && (verb == VERB_INSTALL || verb == VERB_MATCH);
 }
 
-static int run_verb(const struct options *options, const struct log *log)
+static int run_verb(const struct options *options, struct results *results, const struct log *log)
 {
 	int code;
 
@@ -91,15 +93,25 @@ static int run_verb(const struct options *options, const struct log *log)
 			continue;
 		if (verbs[i].needs_module && (!options->module || !options->version))
 			return usage(log, verb_name(options->verb));
-		code = launch(&verbs[i], options, NULL, log);
+		code = launch(&verbs[i], options, NULL, results, log);
 		if (may_have_installed(options->verb, code)) {
-			int rebuilt = rebuild(options, log);
+			int rebuilt = rebuild(options, results, log);
 
 			return code ? code : rebuilt;
 		}
 		return code;
 	}
 	return EXIT_USAGE;
+}
+
+static int run_verb_as_json(const struct options *options, const struct log *log)
+{
+	cleanup_results struct results results = RESULTS_INITIAL;
+	cleanup_error struct error *error = NULL;
+
+	if (results_open(&results, &error) < 0)
+		return told(log, error);
+	return results_print(&results, options->verb, run_verb(options, &results, log), log);
 }
 
 static int run(const struct options *options, const struct log *log)
@@ -120,6 +132,8 @@ static int run(const struct options *options, const struct log *log)
 		return doctor(options, log);
 	case VERB_PROFILE:
 		return profile_command(options, log);
+	case VERB_SANDBOX: /* with --json; else kmodbox_main.c */
+		return sandbox_command(options, log, sandbox_report);
 	case VERB_STATUS:
 		if (status_print(options, log, &error) == 0)
 			return 0;
@@ -136,9 +150,9 @@ static int run(const struct options *options, const struct log *log)
 	case VERB_MKTARBALL:
 	case VERB_LDTARBALL:
 	case VERB_SHELL:
-	case VERB_SANDBOX: /* kmodbox_main.c */
 	default:
-		return run_verb(options, log);
+		return options->json ? run_verb_as_json(options, log)
+				     : run_verb(options, NULL, log);
 	}
 }
 
@@ -164,6 +178,9 @@ int main(int argc, char **argv)
 		return error_code(error) ? error_code(error) : EXIT_USAGE;
 	}
 	log.quiet = options.quiet;
+	/* Standard output is the document's alone. */
+	if (options.json)
+		log.out = stderr;
 	if (uses_trees(options.verb) && framework_apply(&options, &log, &error) < 0) {
 		log_error(&log, error);
 		code = error_code(error) ? error_code(error) : EXIT_USAGE;

@@ -69,6 +69,13 @@ static int check_template(const struct options *options, struct error **error)
 	return 0;
 }
 
+static bool has_json(enum verb verb)
+{
+	return verb == VERB_STATUS || verb == VERB_DOCTOR || verb == VERB_PROFILE ||
+	       verb == VERB_SANDBOX || verb == VERB_BUILD || verb == VERB_INSTALL ||
+	       verb == VERB_MATCH || verb == VERB_AUTOINSTALL;
+}
+
 /* An option that one verb has, given to another, would be ignored: not what was asked for. */
 static int check_belonging(const struct options *options, struct error **error)
 {
@@ -88,11 +95,9 @@ static int check_belonging(const struct options *options, struct error **error)
 	if (options->verb == VERB_PROFILE && (options->module || options->kernel_count))
 		return error_refuse(error, EXIT_USAGE, EINVAL,
 				    "profile is about this host: it takes no module and no kernel");
-	if (options->json && options->verb != VERB_STATUS && options->verb != VERB_DOCTOR &&
-	    options->verb != VERB_PROFILE)
+	if (options->json && !has_json(options->verb))
 		return error_refuse(error, EXIT_NO_SOURCE, ENOTSUP,
-				    "%s has no --json: the record of a build is its build.json, "
-				    "see kmodbox help",
+				    "%s has no --json: see kmodbox help for those that have",
 				    verb_name(options->verb));
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
 		if (rules[i].given && options->verb != rules[i].verb)

@@ -33,10 +33,13 @@ struct package {
 	int source_fd; /* what its `source` in the DKMS tree leads to; -1: nothing that is there */
 };
 
+struct results;
+
 struct orchestrator {
 	const struct options *options;
 	const struct log *log;
-	const char *only; /* verb_rebuild: what may be touched; NULL */
+	const char *only;	 /* verb_rebuild: what may be touched; NULL */
+	struct results *results; /* --json: what is done is told to; NULL */
 	struct places places;
 	struct target *targets; /* at least one */
 	size_t target_count;

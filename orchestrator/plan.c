@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "orchestrator/results.h"
 #include "orchestrator/source.h"
 
 int plan_init(struct plan *plan, struct orchestrator *orchestrator, const struct target *target,
@@ -39,6 +40,7 @@ static bool was_told(const struct plan *plan, const struct error *error)
 /* Takes the error: it is told now, and counts at the end. */
 static void fail(const struct plan *plan, struct plan_item *item, struct error *error)
 {
+	results_add(plan->orchestrator, item->package, plan->target, error);
 	if (!was_told(plan, error))
 		log_error(plan->orchestrator->log, error);
 	item->outcome = PLAN_FAILED;
@@ -115,6 +117,7 @@ static bool check_needs(const struct plan *plan, size_t index, bool wait)
 			log_info(plan->orchestrator->log,
 				 "Deferred %s/%s: it needs %s, which is not added, or waits too",
 				 item->package->module, item->package->version, need);
+			results_add_deferred(plan->orchestrator, item->package, plan->target);
 			item->outcome = PLAN_DEFERRED;
 			return false;
 		}
@@ -142,6 +145,9 @@ static int install(struct plan *plan, size_t index, bool wait, struct error **er
 	if (!item->recipe || !check_needs(plan, index, wait))
 		return 0;
 	r = install_target(plan->orchestrator, item->package, plan->target, &failure);
+	if (r == 0 || error_code(failure) == EXIT_INTERRUPTED ||
+	    error_code(failure) == EXIT_SKIPPED)
+		results_add(plan->orchestrator, item->package, plan->target, failure);
 	if (r == 0) {
 		item->outcome = PLAN_INSTALLED;
 	} else if (error_code(failure) == EXIT_INTERRUPTED) {
@@ -202,6 +208,9 @@ int plan_run(struct plan *plan, bool wait, struct error **error)
 {
 	int r;
 
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->items[i].outcome == PLAN_PRESENT)
+			results_add(plan->orchestrator, plan->items[i].package, plan->target, NULL);
 	plan_sort(plan);
 	r = refuse_circles(plan, error);
 	for (size_t i = 0; r == 0 && i < plan->ordered; i++)

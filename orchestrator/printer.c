@@ -22,9 +22,10 @@ bool printer_takes_utf8(void)
 	return value && (strcasecmp(value, ".UTF-8") == 0 || strcasecmp(value, ".UTF8") == 0);
 }
 
-struct printer printer_begin(void)
+struct printer printer_begin(int fd)
 {
-	return (struct printer){ .filtered = isatty(STDOUT_FILENO) == 1,
+	return (struct printer){ .fd = fd,
+				 .filtered = isatty(fd) == 1,
 				 .filter = { .utf8 = printer_takes_utf8() } };
 }
 
@@ -34,14 +35,14 @@ void printer_output(void *context, const void *bytes, size_t length)
 	const unsigned char *at = bytes;
 
 	if (!printer->filtered)
-		ignore_result(write_all(STDOUT_FILENO, bytes, length));
+		ignore_result(write_all(printer->fd, bytes, length));
 	for (size_t part; printer->filtered && length > 0; at += part, length -= part) {
 		unsigned char shown[TERMINAL_FILTER_OUTPUT(CHUNK)];
 		size_t count;
 
 		part = length < CHUNK ? length : CHUNK;
 		count = terminal_filter(&printer->filter, at, part, shown);
-		ignore_result(write_all(STDOUT_FILENO, shown, count));
+		ignore_result(write_all(printer->fd, shown, count));
 	}
 }
 
@@ -49,5 +50,5 @@ void printer_end(const struct printer *printer)
 {
 	const char *reset = terminal_filter_reset(&printer->filter);
 
-	ignore_result(write_all(STDOUT_FILENO, reset, strlen(reset)));
+	ignore_result(write_all(printer->fd, reset, strlen(reset)));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What runs in a sandbox prints on standard output: as it is into a file or a pipe, and to a
- * person's terminal only through the filter of terminal_filter.h. Hostile bytes in.
+ * What runs in a sandbox prints on standard output, or another descriptor of ours: as it is into a
+ * file or a pipe, and to a person's terminal only through the filter of terminal_filter.h. Hostile
+ * bytes in.
  */
 #ifndef KMODBOX_ORCHESTRATOR_PRINTER_H
 #define KMODBOX_ORCHESTRATOR_PRINTER_H
@@ -9,11 +10,13 @@
 #include "orchestrator/terminal_filter.h"
 
 struct printer {
-	bool filtered; /* standard output is a terminal */
+	int fd;
+	bool filtered; /* it is a terminal */
 	struct terminal_filter filter;
 };
 
-struct printer printer_begin(void);
+/* Borrows fd. */
+struct printer printer_begin(int fd);
 /* An output function of struct sandbox_spec; context is a struct printer. */
 void printer_output(void *context, const void *bytes, size_t length);
 /* Gives a terminal its usual looks back. */

@@ -12,6 +12,7 @@
 #include "lib/base/json.h"
 #include "orchestrator/packages.h"
 #include "orchestrator/plan.h"
+#include "orchestrator/results.h"
 
 #define RECORD_MAXIMUM (64u << 20)
 #define TICKET_PATH "%s/%s/%s/%s/ticket"
@@ -236,7 +237,10 @@ static int rebuild(struct plan *plan, struct plan_item *item, struct error **err
 	log_info(orchestrator->log, "%s/%s was built against another build of %s: made again",
 		 item->package->module, item->package->version, changed);
 	r = build_target(orchestrator, item->package, plan->target, error);
-	return r < 0 ? r : install_target(orchestrator, item->package, plan->target, error);
+	if (r == 0)
+		r = install_target(orchestrator, item->package, plan->target, error);
+	results_add(orchestrator, item->package, plan->target, r < 0 && error ? *error : NULL);
+	return r;
 }
 
 static int rebuild_target(struct orchestrator *orchestrator, const struct package *package,

@@ -20,8 +20,7 @@ static json_t *digest_value(const struct digest *digest)
 	return json_string(hex);
 }
 
-/* JSON is UTF-8; MAKE may be anything. */
-static json_t *text_value(const char *text)
+json_t *record_text(const char *text)
 {
 	json_t *value = json_string(text);
 	cleanup_free char *shown = value ? NULL : sanitised(text);
@@ -75,7 +74,7 @@ static json_t *texts(char *const *list, size_t count)
 	json_t *array = json_array();
 
 	for (size_t i = 0; array && i < count; i++)
-		(void)json_array_append_new(array, text_value(list[i]));
+		(void)json_array_append_new(array, record_text(list[i]));
 	return array;
 }
 
@@ -86,7 +85,7 @@ static json_t *scripts(const struct recipe *recipe)
 	for (enum recipe_script i = 0; object && i < RECIPE_SCRIPTS; i++) {
 		if (recipe->scripts[i])
 			(void)json_object_set_new(object, script_name(i),
-						  text_value(recipe->scripts[i]));
+						  record_text(recipe->scripts[i]));
 	}
 	return object;
 }
@@ -99,9 +98,9 @@ static json_t *excluded(const struct recipe *recipe)
 		const struct recipe_module *module = &recipe->modules[i];
 
 		if (module->excluded)
-			(void)json_array_append_new(array, json_pack("{s:s, s:o}", "name",
-								     module->dest_name, "reason",
-								     text_value(module->excluded)));
+			(void)json_array_append_new(
+				array, json_pack("{s:s, s:o}", "name", module->dest_name, "reason",
+						 record_text(module->excluded)));
 	}
 	return array;
 }
@@ -199,13 +198,13 @@ static json_t *inputs(const struct build *build)
 		digest_value(&kernel->symvers_digest), "toolchain", toolchain(build), "profile",
 		"name", build->profile->name, "sha256", text_digest(&build->profile->text),
 		"policy_sha256", text_digest(&build->profile->policy), "make", "command",
-		text_value(build->command), "jobs", (int)build->jobs, "recipe", recipe(build),
+		record_text(build->command), "jobs", (int)build->jobs, "recipe", recipe(build),
 		"settings", "sha256", digest_or_null(&build->settings->digest), "exceptions",
 		exceptions(build->settings), "dependencies", dependencies(build->dependencies),
 		"build_environment_sha256", build_environment(build->orchestrator));
 }
 
-static json_t *layers(const struct sandbox_result *result)
+json_t *record_layers(const struct sandbox_result *result)
 {
 	json_t *list = json_array();
 
@@ -222,8 +221,7 @@ static json_t *layers(const struct sandbox_result *result)
 	return list;
 }
 
-/* Appends what one step tried. Returns how many more there were than the list had place for. */
-static uint64_t append_denied(json_t *list, const char *step, const struct denied_calls *calls)
+uint64_t record_append_denied(json_t *list, const char *step, const struct denied_calls *calls)
 {
 	uint64_t others = calls ? calls->total : 0;
 
@@ -244,10 +242,10 @@ static uint64_t append_denied(json_t *list, const char *step, const struct denie
 static json_t *denied(const struct build *build)
 {
 	json_t *list = json_array();
-	uint64_t others = append_denied(list, "dkms.conf", build->recipe->denied);
+	uint64_t others = record_append_denied(list, "dkms.conf", build->recipe->denied);
 
-	others += append_denied(list, "build", build->result.denied);
-	others += append_denied(list, "strip", build->strip_denied);
+	others += record_append_denied(list, "build", build->result.denied);
+	others += record_append_denied(list, "strip", build->strip_denied);
 	return json_pack("{s:o, s:I}", "calls", list, "others", (json_int_t)others);
 }
 
@@ -279,18 +277,29 @@ static json_t *limits(const struct build *build)
 	return object;
 }
 
+static json_t *milliseconds(struct timeval time)
+{
+	return json_integer((json_int_t)time.tv_sec * 1000 + time.tv_usec / 1000);
+}
+
+int record_add_usage(json_t *object, const struct sandbox_result *result)
+{
+	return json_object_update_new(
+		object, json_pack("{s:I, s:o, s:o}", "wall_milliseconds",
+				  (json_int_t)result->wall_milliseconds, "user_milliseconds",
+				  milliseconds(result->usage.ru_utime), "system_milliseconds",
+				  milliseconds(result->usage.ru_stime)));
+}
+
 static json_t *times(const struct build *build)
 {
-	const struct sandbox_result *result = &build->result;
+	json_t *object = json_pack("{s:o, s:o}", "started", time_value(build->started), "finished",
+				   time_value(build->finished));
 
-	return json_pack("{s:o, s:o, s:I, s:I, s:I}", "started", time_value(build->started),
-			 "finished", time_value(build->finished), "wall_milliseconds",
-			 (json_int_t)result->wall_milliseconds, "user_milliseconds",
-			 (json_int_t)(result->usage.ru_utime.tv_sec * 1000 +
-				      result->usage.ru_utime.tv_usec / 1000),
-			 "system_milliseconds",
-			 (json_int_t)(result->usage.ru_stime.tv_sec * 1000 +
-				      result->usage.ru_stime.tv_usec / 1000));
+	if (record_add_usage(object, &build->result) == 0)
+		return object;
+	json_decref(object);
+	return NULL;
 }
 
 /* What kmodbox itself took, part by part; publishing is yet to come. */
@@ -352,8 +361,8 @@ static json_t *begin(const struct build *build)
 			 build->recipe->package_version, "kernel", build->target->release,
 			 "architecture", build->target->architecture, "hermetic",
 			 build->profile->settings.network != PROFILE_YES, "layers",
-			 layers(&build->result), "denied", denied(build), "limits", limits(build),
-			 "parts", parts(build));
+			 record_layers(&build->result), "denied", denied(build), "limits",
+			 limits(build), "parts", parts(build));
 }
 
 static int finish(const json_t *record, const char *name, int *ret_fd, struct error **error)
@@ -395,7 +404,7 @@ static json_t *failure(const struct build *build, const struct error *error)
 
 	return json_pack("{s:s, s:o, s:i, s:o}", "step",
 			 ran ? build_stage_name(build->progress.last) : build->step, "message",
-			 text_value(message ? message : "no memory"), "exit_code",
+			 record_text(message ? message : "no memory"), "exit_code",
 			 code ? code : EXIT_INFRASTRUCTURE, "limit",
 			 build->limit[0] ? json_string(build->limit) : json_null());
 }

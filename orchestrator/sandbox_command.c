@@ -99,15 +99,14 @@ static int stage_all(const struct options *options, int userns_fd, char **staged
 }
 
 static int run(const struct options *options, char **staged, struct sandbox_spec *spec,
-	       const struct log *log, struct error **error)
+	       int output_fd, struct sandbox_result *ret_result, struct error **error)
 {
 	const size_t read_only = options->read_only_count;
 	cleanup_free struct sandbox_mount *mounts =
 		calloc(options->read_only_count + options->read_write_count + 1, sizeof(*mounts));
 	cleanup_free char *program = find_command(options->command[0]);
 	cleanup_free const char **argv = NULL;
-	struct printer printer = printer_begin();
-	struct sandbox_result result;
+	struct printer printer = printer_begin(output_fd);
 	size_t count = 0;
 	int r;
 
@@ -134,14 +133,8 @@ static int run(const struct options *options, char **staged, struct sandbox_spec
 	spec->argv = argv;
 	spec->output = printer_output;
 	spec->output_context = &printer;
-	r = sandbox_run(spec, &result, error);
+	r = sandbox_run(spec, ret_result, error);
 	printer_end(&printer);
-	if (r < 0)
-		return r;
-	if (options->verbose)
-		tell_denied(&result, log);
-	r = finish(&result, log);
-	sandbox_result_clear(&result);
 	return r;
 }
 
@@ -155,56 +148,83 @@ static int check_paths(const char *option, char **paths, size_t count, struct er
 	return 0;
 }
 
-int sandbox_command(const struct options *options, const struct log *log)
+static int prepare_and_run(const struct options *options, struct loaded_profile *profile,
+			   int output_fd, struct sandbox_result *ret_result, struct error **error)
 {
 	struct sandbox_spec spec = SANDBOX_SPEC_INITIAL;
 	cleanup_places struct places places = PLACES_INITIAL;
-	cleanup_loaded_profile struct loaded_profile profile = { 0 };
 	struct accounts accounts = { 0 };
 	const size_t count = options->read_only_count + options->read_write_count;
 	cleanup_free char **staged = calloc(count + 1, sizeof(*staged));
-	cleanup_error struct error *error = NULL;
 	int r;
 
 	if (!staged)
-		return EXIT_SANDBOX;
-
-	r = check_paths("--ro", options->read_only, options->read_only_count, &error);
+		return error_set_errno(error, ENOMEM, "sandbox");
+	r = check_paths("--ro", options->read_only, options->read_only_count, error);
 	if (r == 0)
-		r = check_paths("--rw", options->read_write, options->read_write_count, &error);
+		r = check_paths("--rw", options->read_write, options->read_write_count, error);
 	if (r == 0)
-		r = accounts_choose_own(&accounts, &error);
+		r = accounts_choose_own(&accounts, error);
 	if (r == 0)
-		r = places_open_config(options, &places, &error);
+		r = places_open_config(options, &places, error);
 	if (r == 0)
 		r = profiles_load(&places, options->profile ? options->profile : PROFILE_DEFAULT,
-				  &profile, &error);
+				  profile, error);
 	/* What root shows is mapped to the slot; with nothing to show there needs to be none. */
 	if (r == 0 && accounts.separate && count > 0)
-		r = slot_new(accounts.own, accounts.own_slot, &spec.slot, &error);
+		r = slot_new(accounts.own, accounts.own_slot, &spec.slot, error);
 	if (r == 0 && accounts.separate && count > 0)
-		r = stage_all(options, spec.slot.userns_fd, staged, &error);
+		r = stage_all(options, spec.slot.userns_fd, staged, error);
 	if (r == 0 && (!accounts.separate || count > 0))
-		r = drop_root(&accounts, &error);
+		r = drop_root(&accounts, error);
 	if (r == 0) {
 		spec.alone_uid = accounts.own_slot;
 		spec.give_up_root = drop_root;
 		spec.root_context = &accounts;
 		spec.environment = environment;
 		spec.directory = options->directory;
-		spec.seccomp = &profile.program;
-		spec.optional = profile.settings.optional;
-		spec.network = profile.settings.network == PROFILE_YES;
-		spec.limits = profile.settings.limits;
-		r = run(options, staged, &spec, log, &error);
+		spec.seccomp = &profile->program;
+		spec.optional = profile->settings.optional;
+		spec.network = profile->settings.network == PROFILE_YES;
+		spec.limits = profile->settings.limits;
+		r = run(options, staged, &spec, output_fd, ret_result, error);
 	}
 	for (size_t i = 0; i < count; i++)
 		free(staged[i]);
 	slot_clear(&spec.slot);
-	if (r >= 0)
-		return r;
+	return r;
+}
+
+static int failed(int result, const struct log *log, const struct error *error)
+{
 	log_error(log, error);
-	if (r == -ENOEXEC && error_number(error) == ENOENT)
+	if (result == -ENOEXEC && error_number(error) == ENOENT)
 		return 127;
 	return error_code(error) ? error_code(error) : EXIT_SANDBOX;
+}
+
+int sandbox_command(const struct options *options, const struct log *log,
+		    sandbox_outcome_function *tell)
+{
+	cleanup_loaded_profile struct loaded_profile profile = { 0 };
+	cleanup_error struct error *error = NULL;
+	struct sandbox_result result;
+	int r = prepare_and_run(options, &profile, tell ? STDERR_FILENO : STDOUT_FILENO, &result,
+				&error);
+	int code;
+
+	if (r == 0 && options->verbose)
+		tell_denied(&result, log);
+	code = r < 0 ? failed(r, log, error) : finish(&result, log);
+	if (tell)
+		code = tell(&(struct sandbox_outcome){
+			.options = options,
+			.settings = profile.name ? &profile.settings : NULL,
+			.result = r < 0 ? NULL : &result,
+			.error = error,
+			.exit_code = code,
+		});
+	if (r == 0)
+		sandbox_result_clear(&result);
+	return code;
 }

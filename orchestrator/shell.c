@@ -78,7 +78,7 @@ static void tell_denied(const struct orchestrator *orchestrator,
 static int run(struct orchestrator *orchestrator, struct build *build,
 	       const struct seccomp_program *policy, struct error **error)
 {
-	struct printer printer = printer_begin();
+	struct printer printer = printer_begin(STDOUT_FILENO);
 	const struct build_shell shell = {
 		.command = (const char *const *)orchestrator->options->command,
 		.terminal_type = terminal_type(orchestrator),

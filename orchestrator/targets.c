@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 
 #include "lib/base/files.h"
+#include "orchestrator/results.h"
 
 #define FOUND_MAXIMUM 256 /* of those that are looked for, not named */
 
@@ -160,6 +161,9 @@ int for_each_target(struct orchestrator *orchestrator, target_function *function
 		int r = function(orchestrator, &orchestrator->package, &orchestrator->targets[i],
 				 &next);
 
+		if (orchestrator->package.module)
+			results_add(orchestrator, &orchestrator->package, &orchestrator->targets[i],
+				    next);
 		if (r == 0)
 			continue;
 		if (failure)
