@@ -21,6 +21,14 @@ static const struct row {
 	{ "Failed to connect to", NULL, HINT_NETWORK }, /* curl */
 	{ "Connecting to ", "failed", HINT_NETWORK },	/* wget */
 	{ "No space left on device", NULL, HINT_SCRATCH },
+	{ "Too many open files", NULL, HINT_OPEN_FILES },	      /* EMFILE */
+	{ "Resource temporarily unavailable", NULL, HINT_PROCESSES }, /* EAGAIN of fork(2) */
+	{ "Cannot allocate memory", NULL, HINT_MEMORY },	      /* ENOMEM */
+	{ "out of memory allocating", NULL, HINT_MEMORY },	      /* gcc */
+	{ "memory exhausted", NULL, HINT_MEMORY },		      /* binutils, coreutils */
+	{ "std::bad_alloc", NULL, HINT_MEMORY },		      /* clang, lld */
+	{ "File too large", NULL, HINT_FILE },			      /* EFBIG */
+	{ "File size limit exceeded", NULL, HINT_FILE },	      /* a shell, of SIGXFSZ */
 	{ "Read-only file system", SOURCE, HINT_SOURCE },
 	{ "Permission denied", SOURCE, HINT_SOURCE },
 	{ "Read-only file system", "/lib/modules/", HINT_HOST },
@@ -44,6 +52,14 @@ enum build_hint build_hint_find(const char *line, const char *source)
 	return HINT_NONE;
 }
 
+/* Nobody but the process knows: the words may be its own, or another reason's. */
+static char *limit_text(const char *key, const char *directive, const char *settings)
+{
+	return format_string("; it may have hit a limit: '%s = ' in [limits] of %s would give %s "
+			     "more",
+			     key, settings, directive);
+}
+
 char *build_hint_text(enum build_hint hint, const char *directive, const char *settings)
 {
 	switch (hint) {
@@ -63,6 +79,14 @@ char *build_hint_text(enum build_hint hint, const char *directive, const char *s
 		return format_string("; its build directory was full: 'size = 16G' in [scratch] of "
 				     "%s would give %s more",
 				     settings, directive);
+	case HINT_OPEN_FILES:
+		return limit_text("open_files", directive, settings);
+	case HINT_PROCESSES:
+		return limit_text("processes", directive, settings);
+	case HINT_MEMORY:
+		return limit_text("memory", directive, settings);
+	case HINT_FILE:
+		return limit_text("file", directive, settings);
 	case HINT_LEAVE_OUT:
 		return format_string("; 'leave_out = NAME' in [build] of %s would do without it",
 				     settings);

@@ -10,10 +10,15 @@
 
 enum build_hint {
 	HINT_NONE,
-	HINT_NETWORK,	/* it wanted the network */
-	HINT_SOURCE,	/* it wanted to write to /usr/src/M-V */
-	HINT_HOST,	/* it wanted to write to the host */
-	HINT_SCRATCH,	/* its build directory was full */
+	HINT_NETWORK, /* it wanted the network */
+	HINT_SOURCE,  /* it wanted to write to /usr/src/M-V */
+	HINT_HOST,    /* it wanted to write to the host */
+	HINT_SCRATCH, /* its build directory was full */
+	/* A limit of one process was in its way, perhaps: the kernel told nobody else. */
+	HINT_OPEN_FILES,
+	HINT_PROCESSES,
+	HINT_MEMORY,
+	HINT_FILE,
 	HINT_LEAVE_OUT, /* one of several modules would not load */
 };
 

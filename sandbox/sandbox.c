@@ -21,6 +21,7 @@
 
 #include "lib/base/files.h"
 #include "sandbox/disk.h"
+#include "sandbox/full_file.h"
 #include "sandbox/killed.h"
 #include "sandbox/limits.h"
 #include "sandbox/remedy.h"
@@ -411,6 +412,17 @@ static uint64_t cpu_seconds(const struct rusage *usage)
 	return (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) + microseconds / 1000000;
 }
 
+static bool has_full_file(const struct run *run)
+{
+	const uint64_t size = run->setup.limits.file_bytes;
+	bool found = run->temporary_fd >= 0 && full_file_is_below(run->temporary_fd, size);
+
+	for (size_t i = 0; !found && i < run->spec->tree_count; i++)
+		found = run->spec->trees[i].writable && run->result->tree_fds[i] >= 0 &&
+			full_file_is_below(run->result->tree_fds[i], size);
+	return found;
+}
+
 /* The kernel says no to a process, not to us: was it a limit that was in its way? */
 static void judge_failure(struct run *run)
 {
@@ -433,6 +445,8 @@ static void judge_failure(struct run *run)
 		hit(run, LIMIT_OPEN_FILES);
 	else if (largest >= limits->memory_bytes - limits->memory_bytes / 8)
 		hit(run, LIMIT_MEMORY);
+	else if (!run->killed && has_full_file(run))
+		hit(run, LIMIT_FILE);
 }
 
 static void add_layer(struct sandbox_result *result, const char *name, const char *reason,

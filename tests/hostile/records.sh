@@ -36,9 +36,38 @@ failed() {
 	holds "record: a build takes it away" test ! -e "$record" -a ! -e "$folder/build"
 }
 
+# limited SETTINGS NAME CODE WORDS...: stdin is a build that is refused, the module having these settings
+limited() {
+	local lines=$1
+	shift
+	new_build
+	say "$lines" >"$settings/demo.conf"
+	try build "${demo[@]}" "${kernel[@]}"
+	refused "limits: $1" "${@:2}" "demo 0.1" "$release"
+}
+
 limits() {
 	build "a limit" 31 output <<<'exec perl -e "print qq(evil\n) x 100000 while 1"'
 	has "record: a limit" '"step": "MAKE"' '"exit_code": 31' '"limit": "output' '"log_bytes": '
+	limited $'[limits]\nfile = 1M' "one file of a child" 31 'size of one file (1 MiB)' <<<'
+		mkdir deep
+		head -c 2M /dev/zero >deep/one
+		exit 3'
+	has "record: one file of a child" '"limit": "size of one file (1 MiB)"' '"file_bytes": 1048576'
+	limited $'[limits]\nfile = 1M' "one file, in /tmp" 31 'size of one file (1 MiB)' <<<'head -c 2M /dev/zero >/tmp/one; exit 3'
+	limited $'[limits]\nfile = 1M' "a file that is smaller" 10 MAKE <<<'head -c 1048575 /dev/zero >one; exit 3'
+	limited $'[limits]\nfile = 1M' "one file, gone" 10 "'file = ' in [limits] of $settings/demo.conf" <<<'
+		head -c 2M /dev/zero >one || { rm one; exit 3; }'
+	limited $'[limits]\nmemory = 256M' "memory of one process" 10 "may have hit a limit: 'memory = '" <<<'
+		dd if=/dev/zero of=one bs=900M count=1 || exit 3'
+	# Ends before anybody has counted: of limits within the sandbox's own, which nobody counts.
+	# shellcheck disable=SC2016 # perl's
+	limited '' "open files" 10 "may have hit a limit: 'open_files = '" <<<'
+		ulimit -n 20
+		exec perl -e "open(\$h[\$_], q(<), q(/dev/null)) or die qq(x: \$!\n) for 0..30"'
+	limited '' processes 10 "may have hit a limit: 'processes = '" <<<'
+		ulimit -u 1
+		exec perl -e "defined(fork) or die qq(x: \$!\n)"'
 }
 
 refused_calls() {

@@ -116,6 +116,13 @@ static void test_hints(void **state)
 		{ "Connecting to 127.0.0.1:80... failed: Connection refused.", HINT_NETWORK },
 		{ "Connecting to the device", HINT_NONE },
 		{ "cc1: No space left on device", HINT_SCRATCH },
+		{ "perl: cannot open x: Too many open files", HINT_OPEN_FILES },
+		{ "make[1]: vfork: Resource temporarily unavailable", HINT_PROCESSES },
+		{ "cc1: out of memory allocating 65536 bytes after a total of 1", HINT_MEMORY },
+		{ "ld: memory exhausted", HINT_MEMORY },
+		{ "error while loading libc.so.6: Cannot allocate memory", HINT_MEMORY },
+		{ "head: error writing 'standard output': File too large", HINT_FILE },
+		{ "make: *** [all] File size limit exceeded (core dumped)", HINT_FILE },
 		{ "touch: cannot touch '/usr/src/demo-0.1/x': Read-only file system", HINT_SOURCE },
 		{ "ln: '/usr/src/demo-0.1/x': Permission denied", HINT_SOURCE },
 		{ "touch: cannot touch '/usr/src/other-1/x': Read-only file system", HINT_HOST },
@@ -140,6 +147,11 @@ static void test_hint_texts(void **state)
 	} rows[] = { { HINT_NETWORK, "'profile = network' in [build] of FILE" },
 		     { HINT_SOURCE, "'source = writable' in [build] of FILE" },
 		     { HINT_SCRATCH, "[scratch] of FILE" },
+		     { HINT_OPEN_FILES,
+		       "may have hit a limit: 'open_files = ' in [limits] of FILE" },
+		     { HINT_PROCESSES, "may have hit a limit: 'processes = ' in [limits] of FILE" },
+		     { HINT_MEMORY, "may have hit a limit: 'memory = ' in [limits] of FILE" },
+		     { HINT_FILE, "may have hit a limit: 'file = ' in [limits] of FILE" },
 		     { HINT_HOST, "look at PRE_BUILD in dkms.conf" } };
 
 	(void)state;
