@@ -128,9 +128,15 @@ static int refuse_long(const struct recipe_request *request, const char *name, c
 static int refuse_many(const struct recipe_request *request, size_t answer, struct error **error)
 {
 	if (answer == ANSWER_NAME)
-		return recipe_refuse(request, error, E2BIG, EXIT_BAD_CONF,
-				     "it names more than %d modules; a package can have no more",
+		return recipe_refuse(request, error, E2BIG, EXIT_LIMIT,
+				     "it hit a limit: it names more than %d modules; a package can "
+				     "have no more",
 				     RECIPE_MODULES);
+	if (answer >= DIRECTIVE_BUILT_MODULE_NAME && answer <= DIRECTIVE_DEST_MODULE_LOCATION)
+		return recipe_refuse(request, error, E2BIG, EXIT_LIMIT,
+				     "it hit a limit: %s has more than %d values; a package can "
+				     "have no more modules",
+				     names[answer], RECIPE_MODULES);
 	return recipe_refuse(request, error, E2BIG, EXIT_BAD_CONF,
 			     "%s has more than %d values; a package can have no more",
 			     names[answer], RECIPE_MODULES);

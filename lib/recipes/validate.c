@@ -447,10 +447,11 @@ static int add_name(const struct validation *validation, const char *name, struc
 			return 0;
 	}
 	if (recipe->name_count == TICKET_FILES)
-		return refuse(validation, error,
-			      "its modules have more than %u names, for this kernel or another; a "
-			      "package can have no more",
-			      TICKET_FILES);
+		return recipe_refuse(
+			validation->request, error, E2BIG, EXIT_LIMIT,
+			"it hit a limit: its modules have more than %u names, for this "
+			"kernel or another; a package can have no more",
+			TICKET_FILES);
 	return append(validation, &recipe->names, &recipe->name_count, name, strlen(name), error);
 }
 

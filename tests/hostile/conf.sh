@@ -51,7 +51,7 @@ strange_texts() {
 }
 
 sizes() {
-	conf "dkms.conf: 10,000 modules" 8 dkms.conf BUILT_MODULE_NAME 'more than' <<<"$basic_conf"'
+	conf "dkms.conf: 10,000 modules" 31 dkms.conf BUILT_MODULE_NAME 'more than' 'hit a limit' <<<"$basic_conf"'
 		for ((i = 0; i < 10000; i++)); do
 			BUILT_MODULE_NAME[i]=module$i DEST_MODULE_LOCATION[i]=/updates
 		done'

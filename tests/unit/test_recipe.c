@@ -290,8 +290,10 @@ static const struct {
 	{ "OBSOLETE_BY is '6.1 or so': it must be a version",
 	  { { "OBSOLETE_BY", "0", "6.1 or so" } } },
 	{ "STRIP[7] is longer than 65536 bytes", { { "@long", "7", "STRIP" } } },
-	{ "DEST_MODULE_NAME has more than 1024 values", { { "@many", "0", "DEST_MODULE_NAME" } } },
-	{ "it names more than 1024 modules", { { "@name", "1024", "x" } } },
+	{ "PATCH has more than 1024 values", { { "@many", "0", "PATCH" } } },
+	{ "hit a limit: DEST_MODULE_NAME has more than 1024 values",
+	  { { "@many", "0", "DEST_MODULE_NAME" } } },
+	{ "hit a limit: it names more than 1024 modules", { { "@name", "1024", "x" } } },
 	{ "gave an unknown answer", { { "@long", "0", "SHELL" } } },
 	{ "gave an unknown answer", { { "@anything", "0", "" } } },
 	{ "BUILD_EXCLUSIVE_CONFIG[0] is 'CONFIG_A;x': it must be options",
@@ -309,14 +311,16 @@ static void test_bad_values_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad_values); i++) {
 		cleanup_text struct text report = { 0 };
 		cleanup_error struct error *error = NULL;
+		int code = string_starts_with(bad_values[i].words, "hit a limit") ? EXIT_LIMIT
+										  : EXIT_BAD_CONF;
 		struct recipe *recipe = NULL;
 
 		make_report(&report, bad_values[i].settings, ARRAY_SIZE(bad_values[i].settings));
 		if (recipe_validate(&demo, report.data, report.length, &recipe, &error) == 0)
 			fail_msg("case %zu was accepted: %s", i, bad_values[i].words);
 		assert_null(recipe);
-		assert_says(i, error, bad_values[i].words, EXIT_BAD_CONF);
-		assert_says(i, error, "dkms.conf of demo/0.1: ", EXIT_BAD_CONF);
+		assert_says(i, error, bad_values[i].words, code);
+		assert_says(i, error, "dkms.conf of demo/0.1: ", code);
 	}
 }
 
@@ -384,7 +388,7 @@ static void test_many_names(void **state)
 	add_record(&report, "@name", "0", "another");
 	add_record(&report, "@end", "0", "");
 	assert_true(recipe_validate(&demo, report.data, report.length, &none, &error) < 0);
-	assert_says(0, error, "have more than 1024 names", EXIT_BAD_CONF);
+	assert_says(0, error, "have more than 1024 names", EXIT_LIMIT);
 	assert_null(none);
 }
 

@@ -198,11 +198,11 @@ static const struct {
 	  "BUILT_MODULE_NAME[1] is missing", EXIT_BAD_CONF },
 	{ BASICS "declare -A STRIP; STRIP[word]=no\n", "STRIP[word] has no index", EXIT_BAD_CONF },
 	{ BASICS "BUILT_MODULE_NAME=({0..9999})\n", "BUILT_MODULE_NAME has more than 1024 values",
-	  EXIT_BAD_CONF },
+	  EXIT_LIMIT },
 	{ BASICS "for i in {0..9999}; do\n"
 		 "	BUILT_MODULE_NAME[i]=m$i; DEST_MODULE_LOCATION[i]=/extra\n"
 		 "done\n",
-	  "BUILT_MODULE_NAME has more than 1024 values", EXIT_BAD_CONF },
+	  "BUILT_MODULE_NAME has more than 1024 values", EXIT_LIMIT },
 	{ BASICS "PATCH[1048576]=x\n", "PATCH[1048576] has no index", EXIT_BAD_CONF },
 	{ BASICS "printf -v MAKE '%01048576d' 0\n", "MAKE[0] is longer than 65536 bytes",
 	  EXIT_BAD_CONF },
