@@ -136,7 +136,14 @@ kmodbox_outcome() {
 		kmodbox_fine=no
 		kmodbox_failed "${kmodbox_begun% *}" "${kmodbox_begun#* }" begun "${@:2}"
 	fi
-	[[ $kmodbox_fine == no ]] || printf '# the build came to its end\n'
+	[[ $kmodbox_fine == yes ]] || return 0
+	printf '# the build came to its end\n'
+	# The modules, behind the patches: file and name.
+	shift $((6 + $6))
+	while (($# > 0)); do
+		[[ -e $build_dir/$1 ]] || printf '# it made no %s\n' "$1"
+		shift 2
+	done
 }
 
 # What kmodbox_build gets. Its output is a pipe, as in a build; Ctrl-C ends the build, not us.
@@ -165,6 +172,7 @@ kmodbox_shell() {
 		export PS1='kmodbox:\w\$ '
 		set -- /bin/bash --norc --noprofile
 	fi
+	kmodbox_tell shell 0 begun
 	exec -- "$@" 3>&-
 }
 

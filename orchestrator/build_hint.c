@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/text.h"
+#include "orchestrator/build_log.h"
 
 #define SOURCE ((const char *)-1) /* in the table: the module's own source */
 
@@ -79,6 +80,11 @@ char *build_hint_text(enum build_hint hint, const char *directive, const char *s
 		return format_string("; its build directory was full: 'size = 16G' in [scratch] of "
 				     "%s would give %s more",
 				     settings, directive);
+	case HINT_OUTPUT:
+		return format_string(
+			"; that is %d times what is kept of it: 'log = ' in [limits] of "
+			"%s would let %s print more",
+			BUILD_LOG_FACTOR, settings, directive);
 	case HINT_OPEN_FILES:
 		return limit_text("open_files", directive, settings);
 	case HINT_PROCESSES:

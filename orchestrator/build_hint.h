@@ -19,6 +19,7 @@ enum build_hint {
 	HINT_PROCESSES,
 	HINT_MEMORY,
 	HINT_FILE,
+	HINT_OUTPUT,	/* it printed more than it may */
 	HINT_LEAVE_OUT, /* one of several modules would not load */
 };
 

@@ -247,9 +247,11 @@ static int judge(struct build *build, struct error **error)
 	if (!ended)
 		return out_of_memory(error);
 	if (build->result.end == SANDBOX_LIMIT) {
-		bool full = string_starts_with(build->result.limit, "scratch");
-		cleanup_free char *hint =
-			make_hint(build, full ? HINT_SCRATCH : HINT_NONE, build->progress.last);
+		const char *limit = build->result.limit;
+		enum build_hint which = string_starts_with(limit, "scratch")  ? HINT_SCRATCH
+					: string_starts_with(limit, "output") ? HINT_OUTPUT
+									      : HINT_NONE;
+		cleanup_free char *hint = make_hint(build, which, build->progress.last);
 
 		return error_refuse(error, EXIT_LIMIT, ECHILD, "%s %s%s", stage, ended,
 				    hint ? hint : "");

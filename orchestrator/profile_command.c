@@ -138,10 +138,18 @@ static int show(const struct places *places, const char *name, json_t *profiles,
 /* A profile has a section of that name, modules.d/MODULE.conf has none. */
 static int look_for_section(void *context, const struct ini_entry *entry, struct error **error)
 {
+	/* Also by what no file of modules.d says, so that a mistyped section is told as a
+	 * profile's. */
+	static const char *const keys[] = { "description", "extend", "seccomp", "network",
+					    "optional" };
+	bool other =
+		string_equal(entry->section, "build") || string_equal(entry->section, "scratch");
 	bool *found = context;
 
 	(void)error;
 	*found = *found || string_equal(entry->section, "profile");
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		*found = *found || (!other && string_equal(entry->name, keys[i]));
 	return 0;
 }
 
@@ -216,6 +224,12 @@ static int check(const struct places *places, const char *path, struct error **e
 
 	if (r < 0)
 		return r;
+	/* For a module it is what is in force without one. */
+	if (strspn(text.data, " \t\r\n") == text.length && !is_in(path, "modules.d"))
+		return error_set(error, ENODATA,
+				 "%s:1: it is empty; a profile has at least a section [profile] "
+				 "with 'extend = strict'",
+				 path);
 	return is_profile(path, &text) ? profiles_load_text(places, name, path, text.data,
 							    text.length, &profile, error)
 				       : check_settings(places, path, name, &text, error);

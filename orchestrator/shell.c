@@ -44,14 +44,31 @@ static const char *terminal_type(const struct orchestrator *orchestrator)
 	return type && name_is_safe(type) ? type : "dumb";
 }
 
+/* A MAKE can kill the shell that runs it, and so the one that would have come after it. */
+static void tell_missing_shell(const struct orchestrator *orchestrator,
+			       const struct sandbox_result *result)
+{
+	static const char begun[] = "shell 0 begun\n"; /* build.sh tells it last */
+	const struct text *report = &result->report;
+	cleanup_free char *ended = sandbox_result_describe(result);
+
+	if (report->length < strlen(begun) ||
+	    memcmp(report->data + report->length - strlen(begun), begun, strlen(begun)) != 0)
+		log_warning(orchestrator->log,
+			    "there was no shell: the build's own %s before its end",
+			    ended ? ended : "ended");
+}
+
 static int judge(struct orchestrator *orchestrator, const struct sandbox_result *result,
 		 struct error **error)
 {
 	switch (result->end) {
 	case SANDBOX_EXITED:
+		tell_missing_shell(orchestrator, result);
 		orchestrator->exit_status = result->status;
 		return 0;
 	case SANDBOX_SIGNALLED:
+		tell_missing_shell(orchestrator, result);
 		orchestrator->exit_status = 128 + result->status;
 		return 0;
 	case SANDBOX_LIMIT:

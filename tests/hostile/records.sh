@@ -47,7 +47,7 @@ limited() {
 }
 
 limits() {
-	build "a limit" 31 output <<<'exec perl -e "print qq(evil\n) x 100000 while 1"'
+	build "a limit" 31 'output (1024 MiB)' "16 times what is kept of it: 'log = '" <<<'exec perl -e "print qq(evil\n) x 100000 while 1"'
 	has "record: a limit" '"step": "MAKE"' '"exit_code": 31' '"limit": "output' '"log_bytes": '
 	limited $'[limits]\nfile = 1M' "one file of a child" 31 'size of one file (1 MiB)' <<<'
 		mkdir deep

@@ -200,6 +200,7 @@ profiles() {
 	build_it
 	done_well "profiles.d: one with the network"
 	record_has "profiles.d: with the network nothing is hermetic" 'not record["hermetic"]'
+	profile "empty" 1 </dev/null
 	profile "no policy" 1 seccomp <<<$'[profile]\nnetwork = no'
 	profile "a policy that is not there" 2 none.seccomp <<<$'[profile]\nseccomp = none.seccomp'
 	profile "a policy that leads out" 2 "'../own.seccomp'" <<<$'[profile]\nseccomp = ../own.seccomp'
@@ -212,6 +213,16 @@ profiles() {
 	profile "a limit that is none" 2 "'much'" <<<$'[limits]\nmemory = much'
 	profile "escape bytes" 2 <<<$'[profile]\ndescription = \e]0;evil\a\e[2J'
 	profile "a NUL" 2 NUL < <(printf '[profile]\nextend = str\0ict\n')
+	say $'[profle]\nextend = strict' >"$work/elsewhere.conf"
+	code=0
+	"$kmodbox" profile check "$work/elsewhere.conf" 2>"$work/err" || code=$?
+	holds "profile check: a mistyped section" test "$code:$(cat "$work/err")" = \
+		"1:$work/elsewhere.conf:2: there is no section [profle]: it is [profile] or [limits]"
+	code=0
+	: >"$work/elsewhere.conf"
+	"$kmodbox" profile check "$work/elsewhere.conf" 2>"$work/err" || code=$?
+	holds "profile check: an empty file: 1, not $code" test "$code" -eq 1
+	holds "profile check: an empty file is told" grep -q "conf:1: it is empty" "$work/err"
 	with_own <<<$'[profile]\nseccomp = own.seccomp'
 	say 'allow the_moon' >"$world/etc/kmodbox/profiles.d/own.seccomp"
 	build_it

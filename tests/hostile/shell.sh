@@ -51,7 +51,9 @@ echo 'int broken = nonsense;' >>"$work/src/broken-0.1/src/demo.c"
 source_of patched 'PATCH[0]="no.patch"'
 printf -- '--- a/src/demo.c\n+++ b/src/demo.c\n@@ -1,1 +1,1 @@\n-not there\n+nor this\n' >"$work/src/patched-0.1/patches/no.patch"
 source_of slow 'MAKE="sleep 600"'
-for name in demo broken patched slow; do
+source_of empty 'MAKE=true'
+source_of deadly "MAKE='kill -9 \$\$'"
+for name in demo broken patched slow empty deadly; do
 	"$kmodbox" add "$name/0.1" "${trees[@]}" >/dev/null
 done
 
@@ -103,6 +105,13 @@ run_in broken -- /bin/bash -c 'sed -i /nonsense/d src/demo.c && make -s KERNELRE
 expect "and mended there" eval '[ "$code" -eq 0 ] && printed src/demo.ko'
 run_in patched -- true
 expect "a patch that does not apply is told" printed "# patch failed (1); again: patch -p1 <./patches/no.patch"
+run_in empty -- true
+expect "a module that the build did not make is told" printed "# it made no src/demo.ko"
+run_in demo -- true
+expect "none of one that it made" eval '! grep "^# it made no" "$work/out"'
+run_in deadly -- true
+expect "a MAKE that kills its shell is told in one line" \
+	eval '[ "$code:$(wc -l <"$work/err")" = 137:1 ] && grep "there was no shell: the build.s own was killed by SIGKILL" "$work/err"'
 run_in demo -- no-such-command
 expect "a command that is not there" [ "$code" -eq 127 ]
 run_in demo -- /bin/sh -c 'kill -9 $$'
