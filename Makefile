@@ -139,7 +139,7 @@ $(tool_programs): %: %.o
 linked_programs = $(patsubst %.c,$(BUILD)/%,$(linked_sources))
 # What peel puts between the library and its walls.
 peeled = setup_verify sys_landlock_abi sys_landlock_restrict_self sys_clone3 slot_join_network cap_set_proc prctl open \
-	fsconfig mounts_clone mounts_seal close_range sethostname setsid setrlimit
+	fsconfig mounts_clone mounts_seal close_range sethostname setsid setrlimit view_enter_root mount_setattr write
 $(BUILD)/tests/hostile/layers/peel: private LDFLAGS += $(addprefix -Wl$(comma)--wrap=,$(peeled))
 $(linked_programs): %: %.o $(library)
 	$(call command,LINK,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(pkg_libs))

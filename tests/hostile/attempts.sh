@@ -134,36 +134,62 @@ outside_probe() {
 }
 # peeled OFF NAME [OPTION...]
 peeled() {
-	local off=$1 name=$2
+	local off=$1 name=$2 scratch=/tmp
 	shift 2
 	set_argument "$name"
+	[[ ,$off, != *,view,* ]] || scratch=$work/outside # /tmp would be the host's
 	KMODBOX_TEST_SECRET=secret peel "$off" "$@" --ro "$probe" --ro "$work/shown" -- \
-		"$probe" inside /tmp "$work/shown" "$name" "$argument" 8</ 9<"$work/canary" </dev/null 2>&1 || true
+		"$probe" inside "$scratch" "$work/shown" "$name" "$argument" 8</ 9<"$work/canary" </dev/null 2>&1 || true
 }
 
 # Is it that wall? With it off, or marked, the answer is another.
 prove_wall() {
 	local name=$1 kind=${wall[$1]} with without
+	case $(id -u):$kind:$name in
+	0:* | *:namespace:kill-*) ;;
+	*:owner:* | *:namespace:*)
+		skip "$name: $kind cannot be taken off: only root can give a sandbox other ids"
+		return
+		;;
+	esac
 	case $kind in
+	nosuid) return 0 ;; # depth() has it, with those behind it
+	mount)
+		without=$(peeled mounts "$name")
+		# The mount that a link would cross is the view's.
+		[ "${expected[$name]}" != EXDEV ] || without=$(peeled view,landlock "$name")
+		;;
+	view | owner | environment | landlock) without=$(peeled "$kind" "$name") ;;
+	namespace) without=$(peeled pids,ids "$name") ;;
+	privileges) without=$(peeled privileges,capabilities "$name") ;; # these alone may load a filter then
+	pretend) without=$(peeled filter "$name") ;;
 	filter) without=$(peeled marked "$name") ;;
 	proc) without=$(peeled proc,capabilities,filter,nesting "$name") ;;
 	capability) without=$(peeled capabilities "$name") ;;
 	descriptors) without=$(peeled descriptors "$name") ;;
 	limit:*) without=$(peeled none "$name" --limit "${kind#limit:}" --limit scratch=4294967296) ;;
-	*) return 0 ;;
+	*) fail "$name: nothing takes $kind off" ;;
 	esac
 	with=$(peeled none "$name")
-	case $kind:$without in
+	case ${kind%%:*}:$without in
+	landlock:"$with") skip "$name: this kernel's Landlock knows nothing of it" ;;
 	filter:'REFUSED EUCLEAN' | filter:'REFUSED ENOANO') ;;
 	filter:'KILLED SIGSYS') [ "$(peeled filter "$name")" != "$without" ] || fail "$name: killed without the filter too" ;;
-	filter:* | *:"$with" | *:'') fail "$name: '$with', and with $kind marked or off '$without': another wall?" ;;
+	# Also what is no answer of a probe's: then there was no sandbox.
+	filter:* | *:"$with" | *:'' | *:[!ANR]*) fail "$name: '$with', and with $kind marked or off '$without': another wall?" ;;
 	esac
+}
+# A directory for sandboxes without walls, as if it were the payload's own.
+make_shown() {
+	mkdir -p "$work/outside" "$work/shown"
+	rm -f "$work/shown/raise"
+	echo shown >"$work/shown/file"
+	[ "$(id -u)" -ne 0 ] || chown -R 2000000098:2000000098 "$work/shown"
 }
 # Controls and walls, once for each probe.
 know_probes() {
 	local name argument there
-	mkdir -p "$work/outside" "$work/shown"
-	echo shown >"$work/shown/file"
+	make_shown
 	for name in "${names[@]}"; do
 		set_argument "$name"
 		there=$(outside_probe "$name" "$argument")
@@ -177,7 +203,7 @@ know_probes() {
 		fi
 		[ "${wall[$name]}" = - ] || [ "$there" = "REFUSED ENOENT" ] || prove_wall "$name"
 	done
-	pass "each wall of $(basename "$here")/probes.table that can be taken off or marked is the one that refuses"
+	pass "each wall of $(basename "$here")/probes.table is the one that refuses: without it, or marked, the answer is another"
 }
 # judge STAGE NAME ANSWER
 judge() {
@@ -188,7 +214,7 @@ judge() {
 		[ "$want" != ALLOWED ] || want="(not ALLOWED)"
 		there=ALLOWED
 	fi
-	if [ "$given" != "$want" ]; then
+	if ! one_of "$want" "$given"; then
 		fail "$stage: $name: '$given' instead of $want by ${wall[$name]}; outside $there"
 	elif [ "$there" = ALLOWED ]; then
 		pass "$stage: $name: $given by ${wall[$name]}"
@@ -242,14 +268,15 @@ calls() {
 
 # --- Walls behind walls ------------------------------------------------------------------------------
 
-# behind NUMBERS NAME OFF ANSWER [OPTION...]: with those walls off the next one says this.
+# behind NUMBERS NAME OFF ANSWER [OPTION...]: with those walls off the next one says this errno, or
+# NOEFFECT.
 behind() {
 	local numbers=$1 name=$2 off=$3 want=$4 got
 	shift 4
 	got=$(peeled "$off" "$name" "$@")
 	if [ "$want" = ALLOWED ]; then
 		control "$name without $off: $got" [ "$got" = ALLOWED ]
-	elif [ "$got" = "REFUSED $want" ]; then
+	elif [ "${got#REFUSED }" = "$want" ]; then
 		attempt "$numbers" pass "$name without $off: $want"
 	else
 		attempt "$numbers" fail "$name without $off: '$got' instead of $want"
@@ -258,14 +285,16 @@ behind() {
 depth() {
 	read_table
 	mkdir -p "$work/shown"
-	echo shown >"$work/shown/file"
 	listen_in "$work/shown"
+	make_shown
 	if [ "$(peeled all landlock)" = ALLOWED ]; then
 		behind 21 talk-tcp filter,namespaces EACCES
 		behind 22 talk-unix-abstract filter,namespaces EPERM
+		behind 29 stop-init none EPERM
 	else
 		skip "Landlock: this kernel has none"
 	fi
+	behind 29 stop-init landlock NOEFFECT
 	behind 21 talk-tcp filter,landlock ENETUNREACH
 	behind 21 talk-tcp filter,landlock,namespaces ALLOWED
 	behind 22 talk-unix-abstract filter,landlock ECONNREFUSED
@@ -278,8 +307,7 @@ depth() {
 	behind 26 unshare-user filter,nesting ALLOWED
 	behind 37 raise-capability filter EPERM
 	behind 37 raise-capability filter,capabilities ALLOWED
-	# As if it were the payload's own.
-	[ "$(id -u)" -ne 0 ] || chown -R 2000000098:2000000098 "$work/shown"
+	setuid_in_depth
 	# Path sockets: nothing but the filter holds these, which is why there is no socket() at all.
 	behind 23 talk-unix-path filter ALLOWED
 	behind 3 write-shown none EROFS
@@ -288,6 +316,25 @@ depth() {
 	behind 1 create-in-root mounts EACCES
 	behind 1 create-in-root mounts,landlock ALLOWED
 	end_listener
+}
+
+# A setuid program of the sandbox's own second id: each of three walls alone is enough.
+setuid_in_depth() {
+	if [ "$(id -u)" -ne 0 ]; then
+		skip "setuid-program: only root can make one, and give a sandbox two ids"
+		return
+	fi
+	cp "$probe" "$work/shown/raise"
+	chown 2000000099:2000000099 "$work/shown/raise"
+	chmod 4755 "$work/shown/raise"
+	behind 37 setuid-program nosuid,privileges,capabilities NOEFFECT # an id that it has not
+	behind 37 setuid-program ids,privileges,capabilities NOEFFECT    # nosuid
+	behind 37 setuid-program ids,nosuid NOEFFECT                     # no_new_privs
+	if [[ ,$(findmnt -nro OPTIONS -T "$work/shown"), == *,nosuid,* ]]; then
+		skip "setuid-program: $work is nosuid on the host (TMPDIR)"
+	else
+		behind 37 setuid-program ids,nosuid,privileges,capabilities ALLOWED
+	fi
 }
 
 # --- Source trees ------------------------------------------------------------------------------------

@@ -122,15 +122,16 @@ static int stop_init(void)
 	int ends[2];
 	pid_t orphan = 0;
 	pid_t middle;
+	int refused = kill(target, SIGSTOP) < 0 ? -errno : 0;
 
-	if (kill(target, SIGSTOP) < 0 && !inside)
-		return -errno;
+	if (refused && !inside)
+		return refused;
 	if (!inside)
 		return answer(waitpid(target, &status, WUNTRACED) == target && WIFSTOPPED(status)
 				      ? 0
 				      : -1);
-	(void)kill(target, SIGKILL);
-	(void)kill(target, SIGTERM);
+	if (kill(target, SIGKILL) == 0 || kill(target, SIGTERM) == 0)
+		refused = 0;
 	if (pipe(ends) < 0)
 		return -errno;
 	middle = fork();
@@ -146,7 +147,7 @@ static int stop_init(void)
 		return -errno;
 	for (int i = 0; i < 1000; i++) {
 		if (kill(orphan, 0) < 0 && errno == ESRCH)
-			return NO_EFFECT;
+			return refused ? refused : NO_EFFECT;
 		(void)usleep(10000);
 	}
 	return 0;

@@ -9,12 +9,13 @@
  *		-- COMMAND...
  *
  * OFF is none, filter, landlock, capabilities, namespaces, network, proc, mounts, nesting,
- * descriptors, names, session, limits, marked, looked, or all (but the last two). What looks at the
- * walls before the command runs is off with any of them, but on with "looked": then the sandbox is
- * refused, with exit status 30 and the line that says it. "marked" leaves the filter as it is, but
- *what it refuses it refuses by other errnos, that nothing else gives: EUCLEAN for EPERM and ENOANO
- *for ENOSYS. Prints what the command prints; a limit that ends it is the last line, with exit
- *status 31.
+ * descriptors, names, session, limits, view, pids, ids, owner, privileges, environment, nosuid,
+ * marked, looked, or all (of those up to limits). "ids" gives the sandbox a second id, 1; with
+ *"owner" off it has the id of the host's root, both for root alone. What looks at the walls before
+ *the command runs is off with any of them, but on with "looked": then the sandbox is refused, with
+ *exit status 30 and the line that says it. "marked" leaves the filter as it is, but what it refuses
+ *it refuses by other errnos, that nothing else gives: EUCLEAN for EPERM and ENOANO for ENOSYS.
+ *Prints what the command prints; a limit that ends it is the last line, with exit status 31.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +37,9 @@
 #include "sandbox/setup.h"
 #include "sandbox/slot.h"
 
-#define SLOT_UID 2000000098u
+#define SLOT_UID 2000000098
+#define TEXT_OF(name) #name
+#define TO_TEXT(name) TEXT_OF(name)
 #define MOUNTS 8
 
 enum wall {
@@ -52,6 +55,14 @@ enum wall {
 	NAMES,
 	SESSION,
 	LIMITS,
+	ORDINARY, /* what "all" means */
+	VIEW = ORDINARY,
+	PIDS,
+	IDS,
+	OWNER,
+	PRIVILEGES,
+	ENVIRONMENT,
+	NOSUID,
 	WALLS,
 	MARKED = WALLS,
 	LOOKED,
@@ -59,8 +70,9 @@ enum wall {
 };
 
 static const char *const wall_names[] = {
-	"filter",  "landlock",	  "capabilities", "namespaces", "network", "proc",   "mounts",
-	"nesting", "descriptors", "names",	  "session",	"limits",  "marked", "looked",
+	"filter",  "landlock",	  "capabilities", "namespaces",	 "network", "proc",   "mounts",
+	"nesting", "descriptors", "names",	  "session",	 "limits",  "view",   "pids",
+	"ids",	   "owner",	  "privileges",	  "environment", "nosuid",  "marked", "looked",
 };
 
 /* Set once, before the sandbox is made; the functions below have no other way to know. */
@@ -105,6 +117,8 @@ pid_t __wrap_sys_clone3(uint64_t flags, int exit_signal, int *ret_pidfd)
 		flags &= ~(uint64_t)(CLONE_NEWNET | CLONE_NEWIPC);
 	if (off[NETWORK])
 		flags &= ~(uint64_t)CLONE_NEWNET;
+	if (off[PIDS])
+		flags &= ~(uint64_t)CLONE_NEWPID;
 	return __real_sys_clone3(flags, exit_signal, ret_pidfd);
 }
 
@@ -126,6 +140,8 @@ int __real_prctl(int option, unsigned long a, unsigned long b, unsigned long c, 
 int __wrap_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 int __wrap_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 {
+	if (off[PRIVILEGES] && option == PR_SET_NO_NEW_PRIVS)
+		return 0;
 	switch (off[CAPABILITIES] ? option : -1) {
 	case PR_CAPBSET_DROP:
 	case PR_SET_SECUREBITS:
@@ -180,6 +196,42 @@ int __wrap_sethostname(const char *name, size_t length);
 int __wrap_sethostname(const char *name, size_t length)
 {
 	return off[NAMES] ? 0 : __real_sethostname(name, length);
+}
+
+/* Stays where the host's names are; ".." of "/" is what lies on it. */
+int __real_view_enter_root(struct setup *setup, struct error **error);
+int __wrap_view_enter_root(struct setup *setup, struct error **error);
+int __wrap_view_enter_root(struct setup *setup, struct error **error)
+{
+	if (!off[VIEW])
+		return __real_view_enter_root(setup, error);
+	return umount2("/..", MNT_DETACH) < 0 ? error_set_errno(error, errno, "root") : 0;
+}
+
+int __real_mount_setattr(int fd, const char *path, unsigned flags, struct mount_attr *attributes,
+			 size_t size);
+int __wrap_mount_setattr(int fd, const char *path, unsigned flags, struct mount_attr *attributes,
+			 size_t size);
+int __wrap_mount_setattr(int fd, const char *path, unsigned flags, struct mount_attr *attributes,
+			 size_t size)
+{
+	struct mount_attr left = *attributes;
+
+	if (off[NOSUID])
+		left.attr_set &= ~(uint64_t)MOUNT_ATTR_NOSUID;
+	return __real_mount_setattr(fd, path, flags, &left, size);
+}
+
+/* The map of a slot: a range of two ids instead of one. */
+ssize_t __real_write(int fd, const void *bytes, size_t length);
+ssize_t __wrap_write(int fd, const void *bytes, size_t length);
+ssize_t __wrap_write(int fd, const void *bytes, size_t length)
+{
+	static const char map[] = "0 " TO_TEXT(SLOT_UID) " 1";
+
+	if (off[IDS] && length == sizeof(map) - 1 && memcmp(bytes, map, length) == 0)
+		bytes = "0 " TO_TEXT(SLOT_UID) " 2";
+	return __real_write(fd, bytes, length);
 }
 
 pid_t __real_setsid(void);
@@ -256,7 +308,7 @@ static bool take_walls(char *names)
 			bool same = string_equal(name, wall_names[i]);
 
 			known = known || same;
-			off[i] = off[i] || same || (i < WALLS && string_equal(name, "all"));
+			off[i] = off[i] || same || (i < ORDINARY && string_equal(name, "all"));
 		}
 		if (!known)
 			return false;
@@ -300,7 +352,7 @@ static int run(const char *policy, struct sandbox_spec *spec, struct error **err
 	int r = load_filter(policy, &program, error);
 
 	if (r == 0 && geteuid() == 0)
-		r = slot_new(0, SLOT_UID, &slot, error);
+		r = slot_new(0, off[OWNER] ? 0 : SLOT_UID, &slot, error);
 	if (r == 0) {
 		spec->slot = slot;
 		spec->seccomp = &program;
@@ -363,7 +415,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	spec.argv = (const char *const *)(argv + command);
-	spec.environment = environment;
+	spec.environment = off[ENVIRONMENT] ? (const char *const *)environ : environment;
 	spec.optional = SANDBOX_OPTIONAL_ALL;
 	spec.mounts = mounts;
 	r = run(policy, &spec, &error);
