@@ -10,10 +10,12 @@
 
 #include <cmocka.h>
 
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 
 #include "lib/recipes/snapshot.h"
 #include "tests/unit/installer_session.h"
+#include "tests/unit/many_descriptors.h"
 
 static int add_begin(struct session *session, struct installer_add *add, int snapshot_fd)
 {
@@ -235,6 +237,79 @@ static void test_order(void **state)
 	assert_int_equal(stop(session), 0);
 	after = world_list(&session->world);
 	assert_string_equal(before, after);
+}
+
+/* More descriptors than any request has, or fewer than this one; each ends the conversation. */
+static void test_descriptors(void **state)
+{
+	static const size_t counts[] = { 0, 2, 5, DESCRIPTORS_MAXIMUM };
+	struct session *session = *state;
+	struct installer_target target = target_of("demo", "1", 0);
+	cleanup_close int ticket_fd = issue(session->world.key, 5, "demo", "1", contents, 2);
+	cleanup_free char *before = world_list(&session->world), *after = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		struct message reply = { .fd_count = 0 };
+
+		start(session, "install");
+		assert_int_equal(send_descriptors(session->socket, INSTALLER_PUBLISH, &target,
+						  sizeof(target), ticket_fd, 300),
+				 -EINVAL);
+		assert_int_equal(send_descriptors(session->socket, INSTALLER_PUBLISH, &target,
+						  sizeof(target), ticket_fd, counts[i]),
+				 0);
+		assert_int_equal(message_receive(session->socket, &reply, NULL), -EPIPE);
+		assert_int_equal(stop(session), 35);
+	}
+	after = world_list(&session->world);
+	assert_string_equal(before, after);
+	start(session, "install");
+	assert_int_equal(send_descriptors(session->socket, INSTALLER_PUBLISH, &target,
+					  sizeof(target), ticket_fd, 1),
+			 0);
+	assert_int_equal(publish_file(session, "demo.ko.xz", "bytes of demo"), 0);
+}
+
+static int take_descriptor(pid_t pid, int fd)
+{
+	cleanup_close int pidfd = pidfd_open(pid, 0);
+	cleanup_close int taken = pidfd < 0 ? -1 : pidfd_getfd(pidfd, fd, 0);
+
+	return taken < 0 ? -errno : 0;
+}
+
+/* Whoever has the socket may ask; who is another uid, or ours without it, does not get at it. */
+static void test_socket_is_not_to_be_had(void **state)
+{
+	struct session *session = *state;
+	int status = 0;
+	pid_t pid;
+
+	start(session, "unbuild");
+	assert_int_equal(simple(session, INSTALLER_UNBUILD, "1", 0, NULL), 3);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		bool refused = geteuid() != 0 || setresuid(65534, 65534, 65534) == 0;
+		pid_t own;
+		int r;
+
+		(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+		own = fork();
+		if (own == 0)
+			for (;;)
+				(void)pause();
+		r = take_descriptor(own, session->socket);
+		(void)kill(own, SIGKILL);
+		for (int fd = 0; fd < 64; fd++)
+			refused = refused && take_descriptor(session->pid, fd) == -EPERM;
+		_exit(r == -ENOSYS ? 2 : r < 0 ? 3 : !refused);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 2)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void test_hostile_names(void **state)
@@ -513,6 +588,8 @@ int main(void)
 		TEST(test_remove_with_builds),
 		TEST(test_verbs),
 		TEST(test_order),
+		TEST(test_descriptors),
+		TEST(test_socket_is_not_to_be_had),
 		TEST(test_hostile_names),
 		TEST(test_lock),
 		TEST(test_confinement),

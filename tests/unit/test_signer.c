@@ -8,6 +8,7 @@
 #include <glob.h>
 
 #include "signer/signature.h"
+#include "tests/unit/many_descriptors.h"
 
 #define OTHER_UID "65534"
 
@@ -439,6 +440,38 @@ static void test_unsealed_module(void **state)
 	assert_ended(&child, "the request file is refused");
 }
 
+/* None, too many for this request, too many for any. */
+static void test_descriptors(void **state)
+{
+	static const struct {
+		size_t count;
+		const char *words;
+	} cases[] = {
+		{ 0, "and 0 files, not" },
+		{ 2, "and 2 files, not" },
+		{ 5, "a malformed message" },
+		{ DESCRIPTORS_MAXIMUM, "a malformed message" },
+	};
+	struct signer_file file = { .built_name = "demo", .name = "demo", .directory = "extra" };
+	cleanup_close int fd = -1;
+
+	(void)state;
+	assert_int_equal(memfd_from_bytes("demo", good.data, good.length, &fd, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct child child = { 0 };
+
+		start(&child);
+		assert_int_equal(begin(&child, 1), 0);
+		assert_int_equal(
+			send_descriptors(child.socket, SIGNER_FILE, &file, sizeof(file), fd, 300),
+			-EINVAL);
+		assert_int_equal(send_descriptors(child.socket, SIGNER_FILE, &file, sizeof(file),
+						  fd, cases[i].count),
+				 0);
+		assert_ended(&child, cases[i].words);
+	}
+}
+
 static void test_keys_that_do_not_match(void **state)
 {
 	EVP_PKEY *other = EVP_RSA_gen(2048);
@@ -524,6 +557,7 @@ int main(void)
 		cmocka_unit_test(test_file_is_refused),
 		cmocka_unit_test(test_wrong_order),
 		cmocka_unit_test(test_unsealed_module),
+		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_keys_that_do_not_match),
 		cmocka_unit_test(test_audit_cannot_be_written),
 		cmocka_unit_test(test_audit_tail),
