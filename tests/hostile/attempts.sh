@@ -456,7 +456,7 @@ outputs() {
 	local seen=-
 	tree 9 "module: a FIFO" refused 7 demo.ko FIFO -- [ -p demo.ko ] <<<'mkfifo demo.ko'
 	tree 9 "module: a socket" refused 10 'Operation not permitted' -- [ -S demo.ko ] \
-		<<<'exec perl -MSocket -e '"'"'socket(my $s, AF_UNIX, SOCK_STREAM, 0) or die "$!\n"; bind($s, pack_sockaddr_un("demo.ko")) or die "$!\n"'"'"
+		<<<'exec perl -MSocket -e '"'"'socket($s, AF_UNIX, SOCK_STREAM, 0) or die "$!\n"; bind($s, pack_sockaddr_un("demo.ko")) or die "$!\n"'"'"
 	[ "$(id -u)" -ne 0 ] || seen='[ -c demo.ko ]'
 	tree 9 "module: a device" refused 10 'not permitted' -- "$seen" <<<'exec mknod demo.ko c 1 3'
 	tree 10 "module: with a setuid bit" refused 10 'not permitted' -- [ -u demo.ko ] <<<'cp good.ko demo.ko; chmod 4755 demo.ko || exit 1'
@@ -622,29 +622,74 @@ evil_library() {
 	say "gcc -shared -fPIC -o evil.so evil.c"
 }
 
-# Two sandboxes at once, of which one offers itself by an abstract name and the other looks for it.
-neighbours() {
-	local said
-	said=$(talk_to_neighbour filter,landlock)
-	if [ "$said" = "REFUSED ECONNREFUSED" ]; then
-		attempt 22 pass "two sandboxes at once, without filter and Landlock: ECONNREFUSED by namespace"
-	else
-		attempt 22 fail "two sandboxes at once, without filter and Landlock: '$said'"
-	fi
-	said=$(talk_to_neighbour filter,landlock,namespaces)
-	control "two sandboxes at once, in one network: $said" [ "$said" = ALLOWED ]
+# Two at once: one leaves a file in /tmp, makes SysV IPC, listens by an abstract name and calls itself by
+# the tag; the other looks for all of it, and for the first one's process by its number on the host.
+offer() {
+	say 'my ($tag, $key) = @ARGV; use Socket; my $s;
+		open my $file, ">", "/tmp/$tag" or die; shmget($key, 4096, 01600); msgget($key, 01600); semget($key, 1, 01600);
+		socket($s, AF_UNIX, SOCK_STREAM, 0) and bind($s, pack("S a*", AF_UNIX, "\0$tag-two")) and
+			listen($s, 9); $0 = $tag; sleep 60'
 }
-# What one gets that calls the other, both without the walls OFF.
-talk_to_neighbour() {
-	local other ready=$work/neighbour
-	rm -f "$ready"
-	"$build/tests/hostile/layers/peel" "$1" --policy "$build/bin/profiles/build.seccomp" --ro "$probe" \
-		--limit wall=10000 -- "$probe" inside /tmp /tmp listen "$tag-two" >"$ready" &
+look() {
+	say 'my ($tag, $key, $pid) = @ARGV; use Socket; my $s;
+		sub got { print "got in: $_[0]\n" if $_[1]; print "tried: $_[0]\n" }
+		got("file", -e "/tmp/$tag"); got("memory", defined shmget($key, 0, 0)); got("queue", defined msgget($key, 0));
+		got("set", defined semget($key, 0, 0));
+		got("socket", socket($s, AF_UNIX, SOCK_STREAM, 0) && connect($s, pack("S a*", AF_UNIX, "\0$tag-two")));
+		got("process", kill(0, $pid) || grep { open my $f, "<", $_ and <$f> eq "$tag\n" } glob "/proc/*/comm")'
+}
+neighbour_runs() { [ -n "$(tagged)" ]; }
+neighbours() {
+	local key=$((0x4b000000 + $$)) second=("${trees[@]//"$world"/"$work/second"}") other
+	offer >"$work/offer.pl"
+	look >"$work/look.pl"
+	perl "$work/offer.pl" "$tag" "$key" &
+	end_neighbour $! perl "$work/look.pl" "$tag" "$key"
+	control "two at once, outside: $(got_in)" [ "$(got_in)" = "file memory queue set socket process" ]
+	two_sandboxes filter,landlock
+	attempt 22,25 holds "two sandboxes at once, without filter and Landlock: one finds nothing of the other" nothing_got_in
+	two_sandboxes filter,landlock,namespaces
+	control "two sandboxes at once, in one network and one IPC namespace: $(got_in)" [ "$(got_in)" = "memory queue set socket" ]
+	# By the real path, in trees of its own: the installer lets one run at a time into the same.
+	new_build <<<"exec perl offer.pl $tag $key"
+	cp "$work/offer.pl" "$source/"
+	rm -rf "$work/second"
+	cp -a "$template" "$work/second"
+	mv "$source" "$work/second/src/"
+	"$kmodbox" build "${demo[@]}" "${kernel[@]}" "${second[@]}" >"$work/second.out" 2>&1 </dev/null &
 	other=$!
-	wait_for [ -s "$ready" ] || say "the neighbour does not run"
-	peel "$1" --ro "$probe" -- "$probe" inside /tmp /tmp talk-unix-abstract "$tag-two"
+	new_build <<<"cp good.ko demo.ko; perl look.pl $tag $key \$(cat neighbour)"
+	cp "$work/look.pl" "$source/"
+	wait_for neighbour_runs || die "the other build does not run: $(cat "$work/second.out")"
+	tagged | tail -n 1 >"$source/neighbour"
+	must add "${demo[@]}" --force
+	try build "${demo[@]}" "${kernel[@]}"
+	holds "two builds at once: the other one runs still" neighbour_runs
 	kill "$other"
 	wait "$other" 2>/dev/null || true
+	attempt 22,25 done_well "two builds at once: one looks for the other's processes, files, sockets and SysV IPC"
+	attempt 22,25 holds "two builds at once: it finds nothing" none_got_in 6
+	holds "two builds at once: nothing is left of the other" wait_for none_tagged
+}
+# What the one that looked said.
+got_in() { sed -n 's/^got in: //p' "$work/looked" | paste -sd ' '; }
+nothing_got_in() { [ -z "$(got_in)" ] && [ "$(grep -c '^tried: ' "$work/looked")" -eq 6 ]; }
+# end_neighbour PID COMMAND...: when it has offered all, COMMAND looks for it; then it ends.
+end_neighbour() {
+	local other=$1
+	shift
+	wait_for neighbour_runs || die "the neighbour does not run"
+	"$@" "$(tagged | tail -n 1)" >"$work/looked" 2>&1 || true
+	kill "$other"
+	wait "$other" 2>/dev/null || true
+	rm -f "/tmp/$tag"
+	ipcrm -M "$key" -Q "$key" -S "$key" 2>/dev/null || true # only where there was no namespace
+}
+# Both without the walls OFF.
+two_sandboxes() {
+	"$build/tests/hostile/layers/peel" "$1" --policy "$build/bin/profiles/build.seccomp" --ro "$work" --limit wall=20000 -- \
+		/usr/bin/perl "$work/offer.pl" "$tag" "$key" &
+	end_neighbour $! peel "$1" --ro "$work" -- /usr/bin/perl "$work/look.pl" "$tag" "$key"
 }
 
 # --- The list ----------------------------------------------------------------------------------------
@@ -658,6 +703,10 @@ elsewhere='39	tests/hostile/conf.sh	forks for ever
 48	tests/hostile/input.sh	module: signed already
 49	tests/unit/test_checker_compressed.c	test_bombs
 50	tests/unit/test_installer.c	test_order
+50	tests/unit/test_installer.c	test_descriptors
+50	tests/unit/test_installer.c	test_socket_is_not_to_be_had
+50	tests/unit/test_signer.c	test_unsealed_module
+50	tests/unit/test_signer.c	test_descriptors
 50	tests/unit/test_installer.c	test_hostile_names
 51	tests/crash/kill.sh	SIGKILL at random moments
 54	tests/hostile/world.sh	installed for one kernel at once'
