@@ -44,6 +44,11 @@
 #define PR_SET_VMA 0x53564d41
 #endif
 
+#ifndef ARCH_SET_CPUID
+#define ARCH_SET_CPUID 0x1012 /* of <asm/prctl.h>, which x86 alone has, like the call */
+#endif
+#define FADV_DONTNEED POSIX_FADV_DONTNEED
+
 #define CONSTANT(name)                                                                             \
 	{                                                                                          \
 #name, (uint32_t)(name)                                                            \
@@ -74,6 +79,8 @@ static const struct {
 	CONSTANT(F_ADD_SEALS),	    CONSTANT(F_GET_SEALS),
 	CONSTANT(MAP_HUGETLB),	    CONSTANT(PRIO_PROCESS),
 	CONSTANT(MSG_OOB),	    CONSTANT(RLIMIT_CORE),
+	CONSTANT(MADV_MERGEABLE),   CONSTANT(MADV_PAGEOUT),
+	CONSTANT(MADV_COLD),	    CONSTANT(FADV_DONTNEED),
 	CONSTANT(AF_INET),	    CONSTANT(AF_INET6),
 	CONSTANT(AF_NETLINK),	    CONSTANT(IPPROTO_TCP),
 	CONSTANT(IPPROTO_UDP),	    CONSTANT(NETLINK_ROUTE),
@@ -91,6 +98,7 @@ static const struct {
 	CONSTANT(TCXONC),	    CONSTANT(TCFLSH),
 	CONSTANT(TCGETS2),	    CONSTANT(TCSETS2),
 	CONSTANT(TCSETSW2),	    CONSTANT(TCSETSF2),
+	CONSTANT(ARCH_SET_CPUID),
 };
 
 struct reader {

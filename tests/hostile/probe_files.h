@@ -246,6 +246,39 @@ static int lease(void)
 	return answer(fcntl(fd, F_SETLEASE, F_RDLCK));
 }
 
+/* Out of the page cache, with all others who use it. */
+static int evict_file(void)
+{
+	int fd = open("/usr/bin/env", O_RDONLY | O_CLOEXEC);
+
+	return answer(syscall(SYS_fadvise64, fd, 0, 0, POSIX_FADV_DONTNEED));
+}
+
+/* On a descriptor that is none: who does nothing does not see that. */
+static int sync_nothing(int number)
+{
+	return syscall(number, -1, 0, 0, 0) == 0 ? NO_EFFECT : errno == EBADF ? 0 : -errno;
+}
+
+static int sync_file(void)
+{
+	return sync_nothing(SYS_fsync);
+}
+
+static int sync_range(void)
+{
+	return sync_nothing(SYS_sync_file_range);
+}
+
+/* Of no mapping: ENOMEM. */
+static int sync_mapping(void)
+{
+	void *memory = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)munmap(memory, 4096);
+	return msync(memory, 4096, MS_SYNC) == 0 ? NO_EFFECT : errno == ENOMEM ? 0 : -errno;
+}
+
 static int watch_directory(void)
 {
 	int fd = open("/usr/bin", O_RDONLY | O_CLOEXEC);

@@ -292,6 +292,28 @@ static int huge_pages(void)
 	return 0;
 }
 
+static int advise(int advice)
+{
+	void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return answer(madvise(memory, 4096, advice));
+}
+
+static int merge_pages(void)
+{
+	return advise(MADV_MERGEABLE);
+}
+
+static int give_back_pages(void)
+{
+	return advise(MADV_PAGEOUT);
+}
+
+static int cool_pages(void)
+{
+	return advise(MADV_COLD);
+}
+
 /* Signals for whoever is named. */
 static int own_descriptor(void)
 {
