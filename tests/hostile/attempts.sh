@@ -562,11 +562,24 @@ resources() {
 		'cp /usr/bin/perl /tmp/p; chmod 0111 /tmp/p
 		for i in 1 2 3; do /tmp/p -e "\$x = q(x); \$x x= 104857600; sleep 1" & done; wait'
 	limited 40 "what lies in /tmp" 'memory of all processes' --limit total_memory=104857600 -- 'head -c 150M /dev/zero >/tmp/x; sleep 1'
+	hidden_memory
 	if [ -z "${KMODBOX_LIMITS:-}" ]; then
 		skip "a build that is silent for ever: its limit is 15 minutes (KMODBOX_LIMITS=1)"
 	else
 		tree 43 "a build that is silent for ever" refused 31 silence -- - <<<'sleep 7200'
 	fi
+}
+# Memory that the sizes of processes do not show. Outside it is held for a moment.
+hidden_memory() {
+	local way
+	export KMODBOX_HOLD=0
+	settings_lines=$'[limits]\ntotal_memory = 100M'
+	for way in shared sockets without-leader; do
+		tree 40 "memory: hold-$way" refused 31 'memory of all processes' -- grep -qx HELD '"$work/outside.out"' \
+			<<<"./probe inside . . hold-$way \"\${KMODBOX_HOLD:-20}\" && cp good.ko demo.ko"
+	done
+	settings_lines=
+	unset KMODBOX_HOLD
 }
 # limited NUMBERS NAME WORDS OPTION VALUE -- SCRIPT: by the library, with a limit that no setting has;
 # without that limit it ends in another way.

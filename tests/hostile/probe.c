@@ -28,6 +28,7 @@
 #include <linux/vm_sockets.h>
 #include <net/ethernet.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -194,6 +195,8 @@ static int run_call(const struct call_probe *probe)
 #include "tests/hostile/probe_files.h"
 
 #include "tests/hostile/probe_kernel.h"
+
+#include "tests/hostile/probe_memory.h"
 
 #include "tests/hostile/probe_processes.h"
 
@@ -404,6 +407,12 @@ int main(int argc, char **argv)
 		return outlive(keep_mapping);
 	if (strcmp(argv[4], "exchange") == 0)
 		return outlive(exchange);
+	if (strcmp(argv[4], "hold-shared") == 0)
+		hold_shared();
+	if (strcmp(argv[4], "hold-sockets") == 0)
+		hold_sockets();
+	if (strcmp(argv[4], "hold-without-leader") == 0)
+		hold_without_leader();
 	if (strcmp(argv[4], "listen") == 0)
 		return be_reachable();
 	if (strcmp(argv[4], "processes") == 0 && argc == 8)
