@@ -19,6 +19,8 @@ const char *sandbox_optional_name(unsigned bit)
 		return "limits of all processes";
 	case SANDBOX_OPTIONAL_NESTING:
 		return "no nested user namespaces";
+	case SANDBOX_OPTIONAL_CGROUP:
+		return "cgroup";
 	default:
 		return NULL;
 	}

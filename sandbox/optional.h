@@ -13,7 +13,8 @@ enum sandbox_optional {
 	SANDBOX_OPTIONAL_DENIED = 1 << 2,
 	SANDBOX_OPTIONAL_WATCHDOG = 1 << 3,
 	SANDBOX_OPTIONAL_NESTING = 1 << 4,
-	SANDBOX_OPTIONAL_ALL = (1 << 5) - 1,
+	SANDBOX_OPTIONAL_CGROUP = 1 << 5,
+	SANDBOX_OPTIONAL_ALL = (1 << 6) - 1,
 };
 
 /* "landlock", of one bit; NULL behind the last one. */

@@ -344,6 +344,10 @@ int remedy_find_layer(const struct host *host, const char *layer, struct text *t
 	if (string_equal(layer, sandbox_optional_name(SANDBOX_OPTIONAL_NESTING)))
 		return append_unmasked(host, "ProtectKernelTunables=no and ProcSubset=all",
 				       writable, text);
+	if (string_equal(layer, sandbox_optional_name(SANDBOX_OPTIONAL_CGROUP)))
+		return text_append_string(text, "cgroup v2 alone on the host, and kmodbox started "
+						"by root or by systemd-run --user --scope -p "
+						"Delegate=yes");
 	if (!string_equal(layer, "own /proc"))
 		return 0;
 	return append_unmasked(host,

@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "lib/base/files.h"
+#include "sandbox/cgroup_limits.h"
 #include "sandbox/disk.h"
 #include "sandbox/full_file.h"
 #include "sandbox/killed.h"
@@ -48,7 +49,8 @@ struct run {
 	int fds[WATCH_COUNT];
 	int lifeline_fd;      /* write end; closing it kills */
 	struct slot own_slot; /* where the spec has none */
-	pid_t helper;	      /* the process that starts pid 1 */
+	struct cgroup_limits cgroup;
+	pid_t helper; /* the process that starts pid 1 */
 	pid_t init;
 	int death; /* the signal that ended the set-up's process; 0: none did */
 	uint64_t start;
@@ -433,7 +435,9 @@ static void judge_failure(struct run *run)
 	const uint64_t largest = (uint64_t)result->usage.ru_maxrss * 1024;
 
 	check_scratch(run);
-	if (signal == SIGXCPU || cpu_seconds(&result->usage) >= limits->cpu_seconds)
+	if (run->reached >> LIMIT_TOTAL_MEMORY & 1) /* known for certain: a cgroup tells */
+		hit(run, LIMIT_TOTAL_MEMORY);
+	else if (signal == SIGXCPU || cpu_seconds(&result->usage) >= limits->cpu_seconds)
 		hit(run, LIMIT_CPU);
 	else if (run->scratch_full)
 		hit(run, LIMIT_SCRATCH);
@@ -481,6 +485,8 @@ static void list_layers(struct run *run)
 	add_layer(result, sandbox_optional_name(SANDBOX_OPTIONAL_DENIED),
 		  "who asks for what a build has no business with is named in the record",
 		  run->denied ? NULL : SETUP_NO_LISTENER, 0);
+	add_layer(result, sandbox_optional_name(SANDBOX_OPTIONAL_CGROUP),
+		  cgroup_limits_reason(&run->cgroup), run->cgroup.absent_because, 0);
 }
 
 static int resolve(const char *path, char **ret_resolved, struct error **error)
@@ -581,6 +587,7 @@ static void run_clear(struct run *run)
 	run->failure = error_free(run->failure);
 	run->denied = denied_free(run->denied);
 	slot_clear(&run->own_slot);
+	cgroup_limits_end(&run->cgroup, NULL, NULL);
 }
 
 static int keep_denied(struct run *run, struct error **error)
@@ -635,7 +642,12 @@ static int start(struct run *run, struct error **error)
 		return run->init < 0 ? run->init : 0;
 	}
 	run->helper = start_in_slot(setup, run->lifeline_fd);
-	return run->helper < 0 ? error_set_errno(error, -run->helper, "fork") : 0;
+	if (run->helper < 0)
+		return error_set_errno(error, -run->helper, "fork");
+	if (geteuid() == 0 && run->spec->give_up_root &&
+	    run->spec->give_up_root(run->spec->root_context, &run->failure) < 0)
+		run->lifeline_fd = close_fd(run->lifeline_fd);
+	return 0;
 }
 
 static int start_and_watch(struct run *run, struct error **error)
@@ -654,7 +666,10 @@ static int start_and_watch(struct run *run, struct error **error)
 	if (r < 0)
 		return r;
 	run->setup.disk = run->result->disk;
-	r = start(run, error);
+	r = cgroup_limits_new(run->spec, &run->setup.limits, &run->cgroup, error);
+	run->setup.cgroup_fd = run->cgroup.fd;
+	if (r == 0)
+		r = start(run, error);
 	if (r < 0)
 		return error_context(error, "the sandbox could not be made");
 	close_child_ends(run);
@@ -662,6 +677,7 @@ static int start_and_watch(struct run *run, struct error **error)
 	stop_helper(run);
 	drain(run);
 	wait_for_all(run);
+	cgroup_limits_end(&run->cgroup, run->result, &run->reached);
 	if (run->result->end != SANDBOX_EXITED || run->result->status != 0)
 		judge_failure(run);
 	if (run->failure && !run->killed) {
@@ -687,6 +703,7 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *ret_resu
 	struct run run = { .spec = spec,
 			   .result = &result,
 			   .own_slot = SLOT_NONE,
+			   .cgroup = CGROUP_LIMITS_NONE,
 			   .lifeline_fd = -1,
 			   .temporary_fd = -1 };
 	struct error *failure = NULL;
@@ -695,6 +712,7 @@ int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *ret_resu
 	run.setup = (struct setup){ .spec = spec,
 				    .limits = limits_complete(&spec->limits),
 				    .slot = SLOT_NONE,
+				    .cgroup_fd = -1,
 				    .control_fd = -1,
 				    .lifeline_fd = -1,
 				    .output_fd = -1,

@@ -92,8 +92,9 @@ struct sandbox_spec {
 	const char *directory;		/* working directory; NULL: "/" */
 	struct slot slot;		/* borrowed; SLOT_NONE: all namespaces are its own */
 	/*
-	 * Started by root without a slot: the uid and gid that 0 stands for outside; and who gives
-	 * root up for good, called when it is not needed any more, before anything foreign is read.
+	 * Started by root: who gives root up for good, called when it is not needed any more,
+	 * before anything foreign is read; and, without a slot, the uid and gid that 0 stands for
+	 * outside.
 	 */
 	uid_t alone_uid;
 	int (*give_up_root)(void *context, struct error **error);
@@ -109,6 +110,13 @@ struct sandbox_spec {
 	bool toolchain_only; /* hide /usr/src and /usr/lib/modules of the host (builds); else as
 				they are */
 	struct sandbox_limits limits;
+	/*
+	 * A cgroup of version 2 without processes of its own, in which one is made for this
+	 * sandbox; -1: there is none, because of what stands behind it (a text that stays; may be
+	 * NULL).
+	 */
+	int cgroup_fd;
+	const char *cgroup_absent_because;
 	unsigned optional; /* layers that may be absent: bits of enum sandbox_optional */
 	const struct seccomp_program *seccomp; /* borrowed; required */
 	size_t report_maximum; /* > 0: fd 3 of the payload is a pipe of at most this many bytes */
@@ -127,6 +135,7 @@ struct sandbox_spec {
 #define SANDBOX_SPEC_INITIAL                                                                       \
 	((struct sandbox_spec){ .exec_fd = -1,                                                     \
 				.slot = SLOT_NONE,                                                 \
+				.cgroup_fd = -1,                                                   \
 				.input_file_fd = -1,                                               \
 				.output_file_fd = -1,                                              \
 				.terminal_fd = -1,                                                 \
@@ -156,6 +165,7 @@ struct sandbox_result {
 	struct rusage usage;		/* of the payload and all its children */
 	uint64_t wall_milliseconds;
 	uint64_t output_bytes;
+	uint64_t memory_peak_bytes;  /* of all processes, with scratch; 0: nobody knows */
 	struct text report;	     /* what came through fd 3 */
 	int tree_fds[SANDBOX_TREES]; /* the trees, readable until closed; -1 where there is none */
 	struct sandbox_disk *disk;   /* what sandbox_result_clear() removes; NULL: nothing */

@@ -66,6 +66,7 @@ struct setup {
 	struct slot slot;	      /* the spec's; or one of our own; or none */
 	struct network *network;      /* where there is no slot: being made by a thread of pid 1 */
 	struct sandbox_limits limits; /* without zeros */
+	int cgroup_fd;		      /* of this sandbox alone; -1: there is none */
 	char **sources; /* of spec->mounts, resolved by the parent: no links in them */
 	const struct sandbox_disk *disk; /* NULL: no tree is on disk */
 	struct setup_shared *shared;

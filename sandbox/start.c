@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "lib/base/cgroup.h"
 #include "lib/base/syscalls.h"
 #include "sandbox/disk.h"
 #include "sandbox/remedy.h"
@@ -76,13 +77,13 @@ pid_t start_in_slot(struct setup *setup, int lifeline_fd)
 	struct help argument = { .setup = setup, .lifeline_fd = lifeline_fd };
 	pid_t pid;
 
-	if (!setup->disk)
+	if (!setup->disk && setup->cgroup_fd < 0)
 		return sys_vfork(help, &argument);
-	/* It stays, to measure trees on disk as their owner. */
-	pid = fork();
+	/* It stays, to measure trees on disk as their owner; or nothing begins elsewhere but so. */
+	pid = cgroup_fork(setup->cgroup_fd, 0, SIGCHLD, NULL);
 	if (pid == 0)
 		_exit(help(&argument));
-	return pid < 0 ? -errno : pid;
+	return pid;
 }
 
 /* ---- alone */
@@ -115,17 +116,26 @@ static _Noreturn void be_alone(struct setup *setup, uid_t uid, gid_t gid)
 	r = uid == 0 ? wait_for_parent(setup, &error) : map_own_ids(uid, gid, &error);
 	if (r == 0 && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
 		r = error_set_errno(&error, errno, "becoming its own uid");
+	/* The first one begins where the caller is. */
+	if (r == 0 && setup->cgroup_fd >= 0 && unshare(CLONE_NEWCGROUP) < 0)
+		r = error_set_errno(&error, errno, "cgroup namespace");
 	if (r < 0)
 		fail(setup, REMEDY_USER_NAMESPACE, error);
 	setup_init(setup);
 }
 
 /* Which of them it was: one alone is tried. */
-static int explain_refusal(int errnum, bool root, struct error **error)
+static int explain_refusal(const struct setup *setup, int errnum, bool root, struct error **error)
 {
-	pid_t pid = sys_clone3(CLONE_NEWUSER, SIGCHLD, NULL);
+	pid_t pid = cgroup_fork(setup->cgroup_fd, 0, SIGCHLD, NULL);
 	int r;
 
+	if (pid == 0)
+		_exit(0);
+	if (pid < 0)
+		return error_set_errno(error, -pid, "start in the sandbox's cgroup");
+	(void)waitpid(pid, NULL, 0);
+	pid = sys_clone3(CLONE_NEWUSER, SIGCHLD, NULL);
 	if (pid == 0)
 		_exit(0);
 	if (pid < 0) {
@@ -174,14 +184,15 @@ pid_t start_alone(struct setup *setup, int lifeline_fd, int control_fd, int *ret
 		error_set_code(*error, REMEDY_SLOT);
 		return r;
 	}
-	pid = sys_clone3(CLONE_NEWUSER | NAMESPACES | CLONE_PIDFD, SIGCHLD, &pidfd);
+	pid = cgroup_fork(setup->cgroup_fd, CLONE_NEWUSER | NAMESPACES | CLONE_PIDFD, SIGCHLD,
+			  &pidfd);
 	if (pid == 0) {
 		(void)close_fd(lifeline_fd);
 		(void)close_fd(control_fd);
 		be_alone(setup, uid, gid);
 	}
 	if (pid < 0)
-		return explain_refusal(-pid, root, error);
+		return explain_refusal(setup, -pid, root, error);
 	if (root)
 		r = give_up_root(spec, pid, control_fd, error);
 	if (r < 0) {

@@ -26,6 +26,11 @@ int sys_openat2(int directory_fd, const char *path, const struct open_how *how) 
  */
 pid_t sys_clone3(uint64_t flags, int exit_signal, int *ret_number) must_check;
 /*
+ * The same in a cgroup of version 2, of which cgroup_fd is the directory: CLONE_INTO_CGROUP, Linux
+ * 5.7; -ENOSYS where a filter answers that.
+ */
+pid_t sys_clone3_into(int cgroup_fd, uint64_t flags, int exit_signal, int *ret_pidfd) must_check;
+/*
  * vfork(2) in a safe shape: runs function on a stack of its own in a child that shares this
  * process's memory, which is suspended until the child has called execve() or _exit(). No page
  * tables are copied, which is most of what fork() costs. What function writes, the caller finds

@@ -22,8 +22,10 @@
 
 #define VFORK_STACK (256 * 1024)
 
-/* struct clone_args of Linux 5.3 (CLONE_ARGS_SIZE_VER0), whatever <sched.h> and <linux/sched.h>
- * say. */
+#define INTO_CGROUP (UINT64_C(1) << 33) /* CLONE_INTO_CGROUP */
+
+/* struct clone_args of Linux 5.7 (CLONE_ARGS_SIZE_VER2), whatever <sched.h> and <linux/sched.h>
+ * say. What is behind tls may be left out. */
 struct clone_arguments {
 	uint64_t flags;
 	uint64_t pidfd;
@@ -33,6 +35,9 @@ struct clone_arguments {
 	uint64_t stack;
 	uint64_t stack_size;
 	uint64_t tls;
+	uint64_t set_tid;
+	uint64_t set_tid_size;
+	uint64_t cgroup;
 };
 
 /* struct landlock_path_beneath_attr, packed as the kernel has it. */
@@ -67,7 +72,7 @@ pid_t sys_clone3(uint64_t flags, int exit_signal, int *ret_number)
 	 * offered. */
 	if (flags & (CLONE_VM | CLONE_VFORK))
 		return -EINVAL;
-	pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
+	pid = syscall(SYS_clone3, &arguments, offsetof(struct clone_arguments, set_tid));
 #ifndef __s390__ /* where the first two are the other way round */
 	/* Filters of containers and service managers cannot look into its struct, so they answer
 	   this. */
@@ -77,6 +82,26 @@ pid_t sys_clone3(uint64_t flags, int exit_signal, int *ret_number)
 #endif
 	if (pid > 0 && (flags & CLONE_PIDFD))
 		*ret_number = pidfd;
+	return result(pid);
+}
+
+pid_t sys_clone3_into(int cgroup_fd, uint64_t flags, int exit_signal, int *ret_pidfd)
+{
+	int pidfd = -1;
+	const struct clone_arguments arguments = {
+		.flags = flags | INTO_CGROUP,
+		.pidfd = (flags & CLONE_PIDFD) ? (uint64_t)(uintptr_t)&pidfd : 0,
+		.exit_signal = (uint64_t)exit_signal,
+		.cgroup = (uint64_t)cgroup_fd,
+	};
+	long pid;
+
+	if (((flags & CLONE_PIDFD) && !ret_pidfd) || (flags & (CLONE_VM | CLONE_VFORK)) ||
+	    cgroup_fd < 0)
+		return -EINVAL;
+	pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
+	if (pid > 0 && (flags & CLONE_PIDFD))
+		*ret_pidfd = pidfd;
 	return result(pid);
 }
 

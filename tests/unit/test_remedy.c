@@ -381,6 +381,7 @@ static void test_layers(void **state)
 		  "no nested user namespaces",
 		  "ProtectKernelTunables=no and ProcSubset=all of ci.service" },
 		{ { { NULL, NULL } }, "landlock", "lsm=" },
+		{ { { NULL, NULL } }, "cgroup", "systemd-run --user --scope -p Delegate=yes" },
 		{ { { NULL, NULL } }, "exact scratch limit", NULL },
 	};
 
