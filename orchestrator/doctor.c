@@ -17,6 +17,7 @@
 #include "lib/base/files.h"
 #include "lib/base/json.h"
 #include "lib/base/syscalls.h"
+#include "orchestrator/cgroup_delegation.h"
 #include "orchestrator/helpers.h"
 #include "orchestrator/launcher.h"
 #include "orchestrator/staging.h"
@@ -85,11 +86,19 @@ static int run_true(struct doctor *doctor, struct sandbox_spec *spec, struct err
 			    ended ? ended : "failed");
 }
 
+static int drop_root(void *context, struct error **error)
+{
+	const struct accounts *accounts = context;
+
+	return accounts_become(accounts, accounts->orchestrator, error);
+}
+
 static int make_sandbox(struct doctor *doctor, struct error **error)
 {
 	struct sandbox_spec spec = SANDBOX_SPEC_INITIAL;
 	cleanup_places struct places places = PLACES_INITIAL;
 	cleanup_loaded_profile struct loaded_profile profile = { 0 };
+	struct cgroup_delegation cgroup = CGROUP_DELEGATION_NONE;
 	struct accounts accounts = { 0 };
 	int r = killed_try(KILLED_OPEN, error);
 
@@ -110,13 +119,25 @@ static int make_sandbox(struct doctor *doctor, struct error **error)
 		r = accounts.separate ? slot_new(accounts.orchestrator, accounts.build_slot,
 						 &spec.slot, error)
 				      : slot_new_own(&spec.slot, error);
-	if (r == 0 && accounts.separate)
-		r = accounts_become(&accounts, accounts.orchestrator, error);
+	if (r == 0) {
+		cgroup = cgroup_delegation_find();
+		cgroup_delegation_begin(&cgroup,
+					accounts.separate ? accounts.orchestrator : geteuid());
+		cgroup_delegation_keep(&cgroup);
+	}
+	/* Into a cgroup the sandbox begins before root is given up. */
+	if (r == 0 && accounts.separate && cgroup.fd < 0)
+		r = drop_root(&accounts, error);
+	spec.give_up_root = drop_root;
+	spec.root_context = &accounts;
+	spec.cgroup_fd = cgroup.fd;
+	spec.cgroup_absent_because = cgroup.absent_because;
 	spec.seccomp = &profile.program;
 	spec.optional = profile.settings.optional;
 	if (r == 0)
 		r = run_true(doctor, &spec, error);
 	slot_clear(&spec.slot);
+	cgroup_delegation_end(&cgroup);
 	return r;
 }
 
@@ -177,10 +198,11 @@ static int look_at_user_namespaces(const struct doctor *doctor, json_t **ret_val
 /* Where this process is in the unified hierarchy: the path behind "0::". NULL: nowhere. */
 static char *own_cgroup(const char *mounted)
 {
+	cleanup_close int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
 	cleanup_text struct text text = { 0 };
 	char *rest;
 
-	if (read_file(AT_FDCWD, "/proc/self/cgroup", 1 << 16, &text, NULL) < 0)
+	if (fd < 0 || read_fd(fd, 1 << 16, &text, NULL) < 0)
 		return NULL;
 	rest = text.data;
 	for (char *entry = strsep(&rest, "\n"); entry; entry = strsep(&rest, "\n"))
@@ -209,11 +231,11 @@ static int look_at_cgroup(const struct doctor *doctor, json_t **ret_value, struc
 	*ret_value = json_pack("{s:i, s:b, s:s?}", "version", version, "writable", writable, "path",
 			       path);
 	if (version == 0)
-		return text_append_string(line, "none; limits are held without");
-	return text_append_format(
-		line, "version %d%s; %s%s can be written to; limits are held without", version,
-		version == 1 && path ? " (and 2 beside it)" : "",
-		writable ? "the subtree " : "no subtree of version 2", writable ? path : "");
+		return text_append_string(line, "none");
+	return text_append_format(line, "version %d%s; %s%s can be written to", version,
+				  version == 1 && path ? " (and 2 beside it)" : "",
+				  writable ? "the subtree " : "no subtree of version 2",
+				  writable ? path : "");
 }
 
 static int look_at_landlock(const struct doctor *doctor, json_t **ret_value, struct text *line)

@@ -223,6 +223,18 @@ static int make_slot(struct launch *launch, struct error **error)
 	return 0;
 }
 
+/* A host that gives none is told of by the layer of each sandbox. */
+static void make_cgroup(struct launch *launch)
+{
+	struct cgroup_delegation *cgroup = &launch->cgroup;
+
+	*cgroup = cgroup_delegation_find();
+	cgroup_delegation_begin(cgroup, launch->accounts.separate ? launch->accounts.orchestrator
+								  : geteuid());
+	launch->part.sandbox.cgroup_fd = cgroup->fd;
+	launch->part.sandbox.cgroup_absent_because = cgroup->absent_because;
+}
+
 /* Ctrl-C and its like are read, not suffered: the build is killed, the state stays whole. */
 static int watch_signals(int *ret_fd, struct error **error)
 {
@@ -274,6 +286,9 @@ static _Noreturn void be_orchestrator(struct launch *launch, pid_t launcher)
 	int r;
 
 	r = launch->accounts.separate ? leave_terminal(&error) : 0;
+	/* Who starts sandboxes in it without being root has to be in it. */
+	if (r == 0 && cgroup_delegation_enter(&launch->cgroup) < 0)
+		r = error_set(&error, EPERM, "cgroup %s cannot be entered", launch->cgroup.name);
 	if (r == 0)
 		r = accounts_become(&launch->accounts, launch->accounts.orchestrator, &error);
 	/* After the change of uid, which would clear it; who died before that is looked for. */
@@ -475,6 +490,8 @@ static int prepare(struct launch *launch, struct error **error)
 	if (r == 0)
 		r = make_slot(launch, error);
 	if (r == 0)
+		make_cgroup(launch);
+	if (r == 0)
 		r = stage_view(launch, error);
 	if (r == 0)
 		r = show_checkout(launch, error);
@@ -506,6 +523,7 @@ int launch(const struct verb_row *row, const struct options *options, const char
 		.signer_side = -1,
 		.installer_side = -1,
 		.terminal = TERMINAL_INITIAL,
+		.cgroup = CGROUP_DELEGATION_NONE,
 	};
 	cleanup_error struct error *error = NULL;
 	pid_t launcher = getpid();
@@ -528,5 +546,8 @@ int launch(const struct verb_row *row, const struct options *options, const char
 		code = EXIT_INFRASTRUCTURE;
 	}
 	close_all(&state);
-	return state.orchestrator > 0 ? await_all(&state) : code;
+	if (state.orchestrator > 0)
+		code = await_all(&state);
+	cgroup_delegation_end(&state.cgroup);
+	return code;
 }

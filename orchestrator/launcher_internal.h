@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include "orchestrator/cgroup_delegation.h"
 #include "orchestrator/launcher.h"
 #include "orchestrator/terminal.h"
 
@@ -20,8 +21,9 @@ struct launch {
 	pid_t depmod;
 	pid_t orchestrator;
 	struct terminal terminal; /* VERB_SHELL */
-	char *depmod_tree;	  /* where kmodbox-depmod finds the install tree */
-	bool told;		  /* a helper has said itself what is wrong */
+	struct cgroup_delegation cgroup;
+	char *depmod_tree; /* where kmodbox-depmod finds the install tree */
+	bool told;	   /* a helper has said itself what is wrong */
 };
 
 /* What a person or a service manager ends us with. */

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "lib/artifacts/exit_code.h"
+#include "orchestrator/cgroup_delegation.h"
 #include "orchestrator/helpers.h"
 #include "orchestrator/launcher.h"
 #include "orchestrator/printer.h"
@@ -148,11 +149,19 @@ static int check_paths(const char *option, char **paths, size_t count, struct er
 	return 0;
 }
 
+static void begin_cgroup(const struct accounts *accounts, struct cgroup_delegation *cgroup)
+{
+	*cgroup = cgroup_delegation_find();
+	cgroup_delegation_begin(cgroup, accounts->separate ? accounts->own : geteuid());
+	cgroup_delegation_keep(cgroup);
+}
+
 static int prepare_and_run(const struct options *options, struct loaded_profile *profile,
 			   int output_fd, struct sandbox_result *ret_result, struct error **error)
 {
 	struct sandbox_spec spec = SANDBOX_SPEC_INITIAL;
 	cleanup_places struct places places = PLACES_INITIAL;
+	struct cgroup_delegation cgroup = CGROUP_DELEGATION_NONE;
 	struct accounts accounts = { 0 };
 	const size_t count = options->read_only_count + options->read_write_count;
 	cleanup_free char **staged = calloc(count + 1, sizeof(*staged));
@@ -175,9 +184,14 @@ static int prepare_and_run(const struct options *options, struct loaded_profile 
 		r = slot_new(accounts.own, accounts.own_slot, &spec.slot, error);
 	if (r == 0 && accounts.separate && count > 0)
 		r = stage_all(options, spec.slot.userns_fd, staged, error);
-	if (r == 0 && (!accounts.separate || count > 0))
+	if (r == 0)
+		begin_cgroup(&accounts, &cgroup);
+	/* Else root goes when the sandbox has begun: in a cgroup, or alone. */
+	if (r == 0 && (!accounts.separate || (count > 0 && cgroup.fd < 0)))
 		r = drop_root(&accounts, error);
 	if (r == 0) {
+		spec.cgroup_fd = cgroup.fd;
+		spec.cgroup_absent_because = cgroup.absent_because;
 		spec.alone_uid = accounts.own_slot;
 		spec.give_up_root = drop_root;
 		spec.root_context = &accounts;
@@ -192,6 +206,7 @@ static int prepare_and_run(const struct options *options, struct loaded_profile 
 	for (size_t i = 0; i < count; i++)
 		free(staged[i]);
 	slot_clear(&spec.slot);
+	cgroup_delegation_end(&cgroup);
 	return r;
 }
 

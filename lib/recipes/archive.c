@@ -80,6 +80,8 @@ static int run_unpacker(const struct sandbox_spec *base, int unpack_fd, const ch
 	spec.environment = environment;
 	spec.directory = scratch.path;
 	spec.slot = base->slot;
+	spec.cgroup_fd = base->cgroup_fd;
+	spec.cgroup_absent_because = base->cgroup_absent_because;
 	spec.seccomp = base->seccomp;
 	spec.optional = base->optional;
 	spec.cancel_fd = base->cancel_fd;

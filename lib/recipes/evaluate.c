@@ -429,6 +429,8 @@ static int run(struct evaluation *evaluation, struct text *ret_report,
 	int r;
 
 	spec.slot = request->base->slot;
+	spec.cgroup_fd = request->base->cgroup_fd;
+	spec.cgroup_absent_because = request->base->cgroup_absent_because;
 	spec.seccomp = request->base->seccomp;
 	spec.optional = request->base->optional;
 	spec.cancel_fd = request->base->cancel_fd;
