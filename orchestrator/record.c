@@ -274,6 +274,13 @@ static json_t *limits(const struct build *build)
 	if (object)
 		(void)json_object_set_new(object, "scratch_place",
 					  json_string(build->on_disk ? "disk" : "memory"));
+	/* Only a cgroup knows it. */
+	if (object)
+		(void)json_object_set_new(
+			object, "memory_peak_bytes",
+			build->result.memory_peak_bytes
+				? json_integer((json_int_t)build->result.memory_peak_bytes)
+				: json_null());
 	return object;
 }
 
