@@ -110,9 +110,7 @@ static int start_depmod(struct launch *launch, int socket, struct error **error)
 	helper_fd(&helper, "--socket", socket);
 	helper_text(&helper, "--install-tree", launch->depmod_tree);
 	helper_fd(&helper, "--profile", profile_fd);
-	/* The host's own program, of another uid than who may make cgroups in this run's. */
-	helper_number(&helper, "--optional",
-		      launch->part.sandbox.optional | SANDBOX_OPTIONAL_CGROUP);
+	helper_number(&helper, "--optional", launch->part.sandbox.optional);
 	helper_fd(&helper, "--userns", slot.userns_fd);
 	helper_fd(&helper, "--netns", slot.netns_fd);
 	if (launch->accounts.separate)

@@ -178,7 +178,7 @@ profiles() {
 		seccomp = own.seccomp
 		network = no
 		source = writable
-		optional = own /proc, landlock , refused calls are seen
+		optional = own /proc, landlock , refused calls are seen, cgroup
 		[limits]
 		wall = 30min
 		processes = 300
