@@ -615,13 +615,18 @@ int view_protect_program(struct setup *setup, struct error **error)
 	return 0;
 }
 
-static int seal_path(struct setup *setup, const char *path, struct error **error)
+/* What the host does not have and a mount needed was made in the root itself, and is sealed with
+ * it. */
+static int seal_hidden(struct setup *setup, const char *path, struct error **error)
 {
 	cleanup_close int fd = openat(setup->root_fd, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat status;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : error_set_errno(error, errno, "/%s", path);
-	return mounts_seal(fd, error);
+	if (fstat(fd, &status) < 0)
+		return error_set_errno(error, errno, "/%s", path);
+	return status.st_dev == setup->root_device ? 0 : mounts_seal(fd, error);
 }
 
 int view_seal_root(struct setup *setup, struct error **error)
@@ -630,8 +635,8 @@ int view_seal_root(struct setup *setup, struct error **error)
 
 	for (size_t i = 0;
 	     r == 0 && setup->spec->toolchain_only && i < ARRAY_SIZE(hidden_directories); i++)
-		r = seal_path(setup, hidden_directories[i] + 1, error);
-	return r < 0 ? r : seal_path(setup, ".", error);
+		r = seal_hidden(setup, hidden_directories[i] + 1, error);
+	return r < 0 ? r : mounts_seal(setup->root_fd, error);
 }
 
 int view_enter_root(struct setup *setup, struct error **error)

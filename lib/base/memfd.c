@@ -14,7 +14,7 @@ int memfd_require_sealed(int fd, uint64_t maximum, uint64_t *ret_size, struct er
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat status;
 
-	/* F_GET_SEALS works on memfds alone (EINVAL, EBADF for O_PATH): fcntl(2). */
+	/* A memfd's alone can be had: a file on a tmpfs has F_SEAL_SEAL, others give EINVAL. */
 	if (seals < 0 || (seals & MEMFD_SEALS) != MEMFD_SEALS)
 		return error_set(error, EINVAL, "the file that was handed over is not sealed");
 	if (fstat(fd, &status) < 0)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Runs suites by name, shows what they print, and closes with the sum of their closing lines. A suite
-# that ends badly without one counts as one failure. The sum is kept in build/results.
+# that ends badly without one counts as one failure. What failed is told once more at the end; the sum
+# is kept in build/results, those lines in build/failures.
 set -euo pipefail
 # shellcheck source=tests/lib/common.sh
 . "$(dirname "$0")/common.sh"
@@ -9,6 +10,7 @@ set -euo pipefail
 cd "$top"
 mkdir -p "$build"
 output=$(mktemp)
+: >"$build/failures"
 trap 'rm -f "$output"' EXIT
 
 run() {
@@ -16,6 +18,7 @@ run() {
 	shift
 	say "== $title"
 	"$@" 2>&1 </dev/null | tee "$output" || status=$?
+	grep -aE '^(FAILED|not ok) |: error: ' "$output" | grep -v '# SKIP' | sed "s|^|$title: |" >>"$build/failures" || true
 	numbers=$(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' "$output" | tail -n 1)
 	read -r good bad unable <<<"${numbers:-0 0 0}"
 	passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + unable))
@@ -39,6 +42,10 @@ for suite in "$@"; do
 		;;
 	esac
 done
+if [ -s "$build/failures" ]; then
+	say "== what failed"
+	head -n 100 "$build/failures"
+fi
 say "== all"
 say "$passed $failed $skipped" >"$build/results"
 close_suite

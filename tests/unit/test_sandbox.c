@@ -410,21 +410,79 @@ static int run_beside_mounts(void)
 	return 0;
 }
 
-static void test_separate_mounts(void **state)
+#define WITHOUT_OVERLAY 77
+
+/* On a host that has neither /usr/src nor /usr/lib/modules, as whiteouts make it. */
+static int run_without_directories(void)
+{
+	const struct sandbox_symlink symlinks[] = {
+		{ "/usr/lib/modules/6.0-test/build", "/usr/src/headers" },
+		{ "/usr/src/link", "here" },
+	};
+	struct sandbox_spec spec = fixture.spec;
+	struct sandbox_result result;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("test", "/tmp", "tmpfs", 0, NULL) < 0 || mkdir("/tmp/upper", 0755) < 0 ||
+	    mkdir("/tmp/work", 0755) < 0 || mkdir("/tmp/upper/lib", 0755) < 0 ||
+	    mknod("/tmp/upper/src", S_IFCHR, 0) < 0 ||
+	    mknod("/tmp/upper/lib/modules", S_IFCHR, 0) < 0)
+		return __LINE__;
+	if (mount("test", "/usr", "overlay", 0,
+		  "lowerdir=/usr,upperdir=/tmp/upper,workdir=/tmp/work") < 0)
+		return WITHOUT_OVERLAY;
+	if (access("/usr/src", F_OK) == 0 || access("/usr/lib/modules", F_OK) == 0)
+		return __LINE__;
+	spec.symlinks = symlinks;
+	spec.symlink_count = ARRAY_SIZE(symlinks);
+	spec.toolchain_only = true;
+	result = run_script("readlink /usr/lib/modules/*/build /usr/src/link; touch /usr/src/x "
+			    "/usr/lib/modules/x /usr/lib/x || echo refused",
+			    spec);
+	if (result.end != SANDBOX_EXITED ||
+	    strncmp(output(), "/usr/src/headers\nhere\n", 22) != 0 ||
+	    !strstr(output(), "refused\n") || !strstr(output(), "Read-only file system"))
+		return __LINE__;
+	sandbox_result_clear(&result);
+	return 0;
+}
+
+static void on_host(int (*run)(void))
 {
 	int status = 0;
 	pid_t pid;
 
-	(void)state;
 	if (geteuid() != 0) {
-		print_message("only root can mount over /usr/src here\n");
+		print_message("only root can mount over directories of the host here\n");
 		skip();
 	}
 	pid = fork();
-	if (pid == 0)
-		_exit(unshare(CLONE_NEWNS) < 0 || run_beside_mounts() != 0);
+	if (pid == 0) {
+		int line = unshare(CLONE_NEWNS) < 0 ? __LINE__ : run();
+
+		if (line != 0 && line != WITHOUT_OVERLAY)
+			print_error("line %d: %s", line, output());
+		_exit(line == 0 ? 0 : line == WITHOUT_OVERLAY ? WITHOUT_OVERLAY : 1);
+	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == WITHOUT_OVERLAY) {
+		print_message("no overlay can be mounted on /usr here\n");
+		skip();
+	}
 	assert_int_equal(status, 0);
+}
+
+static void test_separate_mounts(void **state)
+{
+	(void)state;
+	on_host(run_beside_mounts);
+}
+
+static void test_missing_directories(void **state)
+{
+	(void)state;
+	on_host(run_without_directories);
 }
 
 static void test_refused(void **state)
@@ -524,6 +582,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_survives),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_separate_mounts),
+		cmocka_unit_test(test_missing_directories),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_layers),
 		cmocka_unit_test(test_denied),

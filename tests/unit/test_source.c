@@ -33,7 +33,7 @@ static bool make_source(const struct place *place)
 
 static bool is_sealed(int fd)
 {
-	return fcntl(fd, F_GET_SEALS) >= 0;
+	return fcntl(fd, F_GET_SEALS) > F_SEAL_SEAL; /* alone: a file on a tmpfs */
 }
 
 /* What is added is handed over, sealed; what is read again goes where there is room. */
