@@ -203,6 +203,92 @@ static bool may_send(const struct seccomp_policy *policy)
 	return false;
 }
 
+static bool is_jump(const struct sock_filter *instruction)
+{
+	return BPF_CLASS(instruction->code) == BPF_JMP && BPF_OP(instruction->code) != BPF_JA;
+}
+
+/* The last return of the same value that a jump from here, now to there, can reach. */
+static uint8_t farthest(const struct emitter *emitter, size_t here, uint8_t distance)
+{
+	const struct sock_filter *target = &emitter->code[here + 1 + distance];
+	size_t best = distance;
+
+	for (size_t next = distance; BPF_CLASS(target->code) == BPF_RET && next <= UINT8_MAX &&
+				     here + 1 + next < emitter->count;
+	     next++) {
+		const struct sock_filter *other = &emitter->code[here + 1 + next];
+
+		if (other->code == target->code && other->k == target->k)
+			best = next;
+	}
+	return (uint8_t)best;
+}
+
+/*
+ * Drops instructions that nothing leads to. Only jumps lead backwards to none: one pass from the
+ * top finds all that are reached, and distances only shrink.
+ */
+static void drop_unreached(struct emitter *emitter)
+{
+	bool reached[BPF_MAXINSNS] = { true };
+	size_t place[BPF_MAXINSNS], kept = 0;
+
+	for (size_t i = 0; i < emitter->count; i++) {
+		const struct sock_filter *instruction = &emitter->code[i];
+
+		place[i] = kept;
+		if (!reached[i])
+			continue;
+		kept++;
+		if (is_jump(instruction)) {
+			reached[i + 1 + instruction->jt] = true;
+			reached[i + 1 + instruction->jf] = true;
+		} else if (BPF_CLASS(instruction->code) == BPF_JMP) {
+			reached[i + 1 + instruction->k] = true;
+		} else if (BPF_CLASS(instruction->code) != BPF_RET) {
+			reached[i + 1] = true;
+		}
+	}
+	for (size_t i = 0; i < emitter->count; i++) {
+		struct sock_filter moved = emitter->code[i];
+
+		if (!reached[i])
+			continue;
+		if (is_jump(&moved)) {
+			moved.jt = (uint8_t)(place[i + 1 + moved.jt] - place[i] - 1);
+			moved.jf = (uint8_t)(place[i + 1 + moved.jf] - place[i] - 1);
+		} else if (BPF_CLASS(moved.code) == BPF_JMP) {
+			moved.k = (uint32_t)(place[i + 1 + moved.k] - place[i] - 1);
+		}
+		emitter->code[place[i]] = moved;
+	}
+	emitter->count = kept;
+}
+
+/*
+ * Half of the instructions are returns of a few values, and each costs the kernel time when a
+ * filter is installed: all jumps go to the farthest one of their value. What gets shorter brings
+ * others into reach.
+ */
+static void share_returns(struct emitter *emitter)
+{
+	size_t before;
+
+	do {
+		before = emitter->count;
+		for (size_t i = 0; i < emitter->count; i++) {
+			struct sock_filter *instruction = &emitter->code[i];
+
+			if (!is_jump(instruction))
+				continue;
+			instruction->jt = farthest(emitter, i, instruction->jt);
+			instruction->jf = farthest(emitter, i, instruction->jf);
+		}
+		drop_unreached(emitter);
+	} while (emitter->count < before);
+}
+
 static int emit_program(const struct seccomp_policy *policy, struct emitter *emitter,
 			struct range *ranges, struct seccomp_program *ret_program,
 			struct error **error)
@@ -222,6 +308,7 @@ static int emit_program(const struct seccomp_policy *policy, struct emitter *emi
 	if (emitter->full)
 		return error_set(error, E2BIG, "the policy makes a program of over %d instructions",
 				 BPF_MAXINSNS);
+	share_returns(emitter);
 	code = calloc(emitter->count, sizeof(*code));
 	if (!code)
 		return error_set_errno(error, ENOMEM, "seccomp program");
