@@ -93,6 +93,17 @@ static int drop_root(void *context, struct error **error)
 	return accounts_become(accounts, accounts->orchestrator, error);
 }
 
+int doctor_try_open(struct error **error)
+{
+	int r = killed_try(KILLED_OPEN, error);
+
+	if (r < 0) {
+		remedy_explain(error, REMEDY_STEP, false);
+		error_set_code(*error, EXIT_SANDBOX);
+	}
+	return r;
+}
+
 static int make_sandbox(struct doctor *doctor, struct error **error)
 {
 	struct sandbox_spec spec = SANDBOX_SPEC_INITIAL;
@@ -100,14 +111,10 @@ static int make_sandbox(struct doctor *doctor, struct error **error)
 	cleanup_loaded_profile struct loaded_profile profile = { 0 };
 	struct cgroup_delegation cgroup = CGROUP_DELEGATION_NONE;
 	struct accounts accounts = { 0 };
-	int r = killed_try(KILLED_OPEN, error);
+	int r = doctor_try_open(error);
 
-	if (r < 0) {
-		remedy_explain(error, REMEDY_STEP, false);
-		error_set_code(*error, EXIT_SANDBOX);
-		return r;
-	}
-	r = accounts_choose(&accounts, error);
+	if (r == 0)
+		r = accounts_choose(&accounts, error);
 	if (r == 0)
 		r = places_open_config(doctor->options, &places, error);
 	if (r == 0)

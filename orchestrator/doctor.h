@@ -13,4 +13,7 @@
  */
 int doctor(const struct options *options, const struct log *log);
 
+/* Nothing of ours opens a path without openat2(2): 0, or why this host kills who asks for it. */
+int doctor_try_open(struct error **error) must_check;
+
 #endif

@@ -181,7 +181,8 @@ int main(int argc, char **argv)
 	/* Standard output is the document's alone. */
 	if (options.json)
 		log.out = stderr;
-	if (uses_trees(options.verb) && framework_apply(&options, &log, &error) < 0) {
+	if (uses_trees(options.verb) &&
+	    (doctor_try_open(&error) < 0 || framework_apply(&options, &log, &error) < 0)) {
 		log_error(&log, error);
 		code = error_code(error) ? error_code(error) : EXIT_USAGE;
 		options_clear(&options);

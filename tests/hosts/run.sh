@@ -305,6 +305,8 @@ check_filters() {
 		"$deny" KILL pidfd_open -- && pass "$who: pidfd_open is killed for"
 	refuses_builds "$who: pidfd_open is killed for" "a system call filter of this host kills" \
 		"$deny" KILL pidfd_open --
+	refuses_builds "$who: openat2 is killed for" "a system call filter of this host kills" \
+		"$deny" KILL openat2 --
 }
 
 check_root() {
