@@ -627,6 +627,10 @@ static void check_real(const char *name, const char *compiler, enum kernel_compr
 
 	if (!release || stat(root, &status) < 0) {
 		print_message("skipped: %s is not there (make kernels)\n", path);
+		/* skip() jumps past the cleanups. */
+		path = (free(path), NULL);
+		root = (free(root), NULL);
+		release = (free(release), NULL);
 		skip();
 	}
 	if (kernel_load(root, "/lib/modules", release, "x86_64", status.st_uid, &kernel, &error) <
