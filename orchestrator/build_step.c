@@ -229,6 +229,9 @@ static int judge_make(struct build *build, const char *reason, const char *ended
 
 	if (!hint)
 		return out_of_memory(error);
+	/* Nobody was left who could say why; who just had the word may have written anything. */
+	if (build->result.end == SANDBOX_SIGNALLED && !*build->log.first_error)
+		reason = NULL;
 	return error_refuse(error, EXIT_MAKE_FAILED, ECHILD, "%s%s%s%s%s%s",
 			    reason ? reason : build_stage_name(build->progress.last),
 			    reason ? "" : " ", reason ? "" : ended, before ? "; before that, " : "",

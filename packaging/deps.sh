@@ -11,7 +11,7 @@ packages=(gcc make pkg-config libc6-dev
 	libseccomp-dev libcap-dev libarchive-dev libssl-dev libjansson-dev libinih-dev
 	zlib1g-dev liblzma-dev libzstd-dev
 	gcc-12 binutils kmod pahole patch bc xz-utils zstd
-	libcmocka-dev bubblewrap openssl scdoc)
+	libcmocka-dev bubblewrap openssl procps scdoc)
 [ "${1:-}" != --ci ] || packages+=(clang libclang-rt-14-dev clang-format-14 lld llvm shellcheck)
 [ "${1:-}" != --real ] || packages+=(libxtables-dev libelf-dev gawk perl iptables)
 

@@ -85,7 +85,7 @@ fi
 
 no_process() { [ -z "$(find "$1" -name cgroup.procs -exec cat {} + 2>/dev/null)" ]; }
 # Those of strangers come and go, but are not empty.
-list_cgroups() { find /sys/fs/cgroup -type d 2>/dev/null; }
+list_cgroups() { find /sys/fs/cgroup -type d 2>/dev/null || true; }
 list_namespaces() {
 	readlink /proc/[0-9]*/ns/* 2>/dev/null || true
 	! command -v lsns >/dev/null || lsns -nro TYPE,NS 2>/dev/null | awk '{ print $1 ":[" $2 "]" }'

@@ -244,8 +244,12 @@ check_mounts() {
 	# Where programs lie in a build tree only /proc tells; what is installed has its place.
 	launcher=$kmodbox-launcher refuses "no /proc" "no /proc is mounted here" \
 		with_mounts "umount -l /proc 2>/dev/null || mount -t tmpfs none /proc"
-	works "cgroups are read-only" "" with_mounts "mount --rbind /sys/fs/cgroup /sys/fs/cgroup
-		mount -o remount,bind,ro /sys/fs/cgroup"
+	if [ -d /sys/fs/cgroup ]; then
+		works "cgroups are read-only" "" with_mounts "mount --rbind /sys/fs/cgroup /sys/fs/cgroup
+			mount -o remount,bind,ro /sys/fs/cgroup"
+	else
+		skip "$who: cgroups are read-only: no /sys/fs/cgroup here"
+	fi
 	# A tree of its own that is not mounted itself, and one that is, as schroot makes them.
 	mkdir -p "$root"
 	refuses "a chroot" "this is a chroot" with_mounts "mount -t tmpfs none $root
