@@ -26,13 +26,43 @@ enum checker_fd {
 	CHECKER_FACTS_FD = 5,	/* sealed memfd: struct checker_facts */
 };
 
+/*
+ * What a module shows of how it was built. A kernel's own modules and its reference module show
+ * what to expect of others. Bits.
+ */
+enum checker_mark {
+	CHECKER_MARK_RETPOLINE = 1 << 0,       /* .modinfo: retpoline=Y */
+	CHECKER_MARK_RETPOLINE_SITES = 1 << 1, /* .retpoline_sites: objtool's, x86 */
+	CHECKER_MARK_RETURN_SITES = 1 << 2,    /* .return_sites: return thunks, x86 */
+	CHECKER_MARK_CALL_SITES = 1 << 3,      /* .call_sites: call depth tracking, x86 */
+	CHECKER_MARK_IBT_SEAL = 1 << 4,	       /* .ibt_endbr_seal, x86 */
+	CHECKER_MARK_KCFI = 1 << 5,	       /* symbols __cfi_*, __kcfi_typeid_* or .kcfi_traps */
+	CHECKER_MARK_ORC = 1 << 6,	       /* .orc_unwind and .orc_unwind_ip, x86 */
+	CHECKER_MARK_TRACING = 1 << 7,	       /* __mcount_loc or __patchable_function_entries */
+	CHECKER_MARK_STACK_PROTECTOR = 1 << 8, /* imports __stack_chk_fail */
+	CHECKER_MARK_BTF = 1 << 9,	       /* .BTF */
+	CHECKER_MARK_BUILD_ID = 1 << 10,       /* .note.gnu.build-id */
+};
+
+enum checker_flag {
+	CHECKER_FORCE_LOAD = 1 << 0,	/* CONFIG_MODULE_FORCE_LOAD: vermagic may be missing */
+	CHECKER_MAY_BE_SIGNED = 1 << 1, /* as a file that somebody has; what we sign is not yet */
+	CHECKER_RETPOLINE = 1 << 2,	/* CONFIG_(MITIGATION_)RETPOLINE */
+	CHECKER_OF_KERNEL = 1 << 3,	/* a file of the kernel's own package: intree is true */
+	CHECKER_SIGNATURE_FORCED = 1 << 4, /* CONFIG_MODULE_SIG_FORCE */
+};
+
 /* What the kernel is, as far as a module must agree with it. Fixed layout: it travels. */
 struct checker_facts {
-	char vermagic[256];    /* what the kernel expects, whole */
-	char module_name[128]; /* stem of the file: '-' and '_' are the same */
-	uint32_t machine;      /* EM_X86_64 */
-	uint32_t modversions;  /* 0 or 1: CONFIG_MODVERSIONS */
-	uint32_t purpose;      /* enum checker_purpose */
+	char vermagic[256];	     /* what the kernel expects, whole */
+	char module_name[128];	     /* stem of the file: '-' and '_' are the same */
+	char compiler[128];	     /* .comment of its reference module; empty: not known */
+	uint32_t machine;	     /* EM_X86_64, EM_AARCH64 (not yet held against a kernel) */
+	uint32_t modversions;	     /* 0 or 1: CONFIG_MODVERSIONS */
+	uint32_t purpose;	     /* enum checker_purpose */
+	uint32_t struct_module_size; /* bytes; 0: not known */
+	uint64_t marks;		     /* enum checker_mark, of its reference module; 0: not known */
+	uint64_t flags;		     /* enum checker_flag */
 };
 
 enum checker_purpose {
@@ -43,29 +73,47 @@ enum checker_purpose {
 	 * at, and a symbol that the kernel has too is not given.
 	 */
 	CHECKER_EXPORTS = 1,
+	/*
+	 * What does it say of its kernel? Asked of a module that is known to be right for it: made
+	 * of nothing, or the kernel's own. The verdict's vermagic, struct_module_size, marks and
+	 * compiler are facts to hold others against; nothing else is looked at.
+	 */
+	CHECKER_REFERENCE = 2,
+	/*
+	 * What does it say of itself? In the place of the exports come lines, in its own order:
+	 * "depends=...", "alias=...", "firmware=..." and others of .modinfo, then "import=SYMBOL".
+	 */
+	CHECKER_DESCRIPTION = 3,
 };
 
 enum checker_outcome {
 	CHECKER_WILL_LOAD = 1,
 	CHECKER_WILL_NOT_LOAD = 2,
+	CHECKER_POLICY = 3, /* it will load, and ought not to: not signed */
 };
 
 /* Fixed layout: it comes through a pipe from a jail that hostile bytes may have taken over. */
 struct checker_verdict {
 	uint32_t outcome;
 	/*
-	 * What init_module(2) would give, positive; EPERM where the kernel would take the module
-	 * but kmodbox does not (wrong name, intree=...); 0 where it will load.
-	 * CHECKER_EXPORTS: "will load" stands for "can be read".
+	 * CHECKER_WILL_NOT_LOAD: what finit_module(2) would give, positive. CHECKER_POLICY: EPERM.
+	 * CHECKER_WILL_LOAD: 0; with another purpose than CHECKER_LOADING it stands for "can be
+	 * read".
 	 */
 	int32_t errnum;
 	uint32_t imports; /* undefined symbols, all resolved where it will load */
 	uint32_t warnings;
 	uint32_t exports; /* bytes of its lines for Module.symvers; 0 where it will not load */
-	uint32_t reserved;
+	uint32_t struct_module_size; /* bytes */
+	uint64_t marks;		     /* enum checker_mark */
 	char vermagic[256];
 	char license[64];
-	char text[1024]; /* one line per finding; sanitised by checker_run() */
+	char compiler[128]; /* the first of .comment, "GCC: (Debian 12.2.0-14) 12.2.0" */
+	/*
+	 * One line per finding, sanitised by checker_run(): "NAME: ..." of what will not load, with
+	 * "policy: " or "warning: " before it of the others; "will load" where there is none.
+	 */
+	char text[2048];
 };
 
 /*
@@ -82,6 +130,16 @@ void checker_examine(const uint8_t *module, size_t module_size, const char *symv
  * newlines) and nothing but zeros behind their end.
  */
 void checker_verdict_sanitise(struct checker_verdict *verdict);
+
+/*
+ * The finding that decided, as "%.*s": the first of those that are no less than the outcome,
+ * without "policy: " and "NAME: " before it. Borrowed from the verdict.
+ */
+const char *checker_verdict_reason(const struct checker_verdict *verdict, const char *name,
+				   int *ret_length);
+
+/* The name of a mark as people know it, "return thunks". */
+const char *checker_mark_name(enum checker_mark mark);
 
 /* The expected facts from the text of a kernel's .config and its release
  * (include/linux/vermagic.h). */

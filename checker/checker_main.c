@@ -38,6 +38,7 @@ static int map_input(struct input *input, struct error **error)
 	memfd_unmap(facts, size);
 	input->facts.vermagic[sizeof(input->facts.vermagic) - 1] = '\0';
 	input->facts.module_name[sizeof(input->facts.module_name) - 1] = '\0';
+	input->facts.compiler[sizeof(input->facts.compiler) - 1] = '\0';
 	r = memfd_map(CHECKER_MODULE_FD, BUILD_MODULE_MAXIMUM, &input->module, &input->module_size,
 		      error);
 	if (r < 0)
@@ -54,7 +55,8 @@ static void examine(const struct input *input, struct checker_verdict *verdict,
 	size_t size = input->module_size;
 	int r = 0;
 
-	if (input->facts.purpose == CHECKER_EXPORTS)
+	/* What is signed is never compressed yet. */
+	if (input->facts.purpose != CHECKER_LOADING || input->facts.flags & CHECKER_MAY_BE_SIGNED)
 		r = decompress(input->module, input->module_size, &module, &size);
 	if (r < 0) {
 		*verdict = (struct checker_verdict){ .outcome = CHECKER_WILL_NOT_LOAD,

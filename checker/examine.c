@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The verdict, in the order of load_module(): file, module_layout, vermagic, W^X, then symbols.
- * Trusts facts and symvers, not a byte of the module. Findings are collected, so that a person sees
- * all of them; the errno is that of the first, as the kernel would give it. What the kernel would
- * let pass but we do not (a foreign release, no license, intree, a wrong name) is EPERM.
+ * The verdict, in the order of load_module(): signature, file, module_layout, vermagic, W^X,
+ * symbols, relocations, exports. Trusts facts and symvers, not a byte of the module. Findings are
+ * collected, so that a person sees all of them; the errno is that of the first that the kernel has
+ * too. What it would let pass but we do not (a foreign release, no license, intree, a wrong name)
+ * is policy.
  */
 #include "checker/checker.h"
 
@@ -13,10 +14,7 @@
 
 #include "checker/examination.h"
 
-#define SIGNATURE_MARKER "~Module signature appended~\n"
-/* struct module: enum module_state, struct list_head, char name[MODULE_NAME_LEN]; on 64 bits. */
-#define MODULE_NAME_OFFSET 24
-#define MODULE_NAME_LENGTH 56
+#define ALIGNMENT_MAXIMUM 4096 /* a page: as far as a driver may need it */
 
 static printf_like(3, 0) void add_line(struct examination *e, const char *kind, const char *format,
 				       va_list arguments)
@@ -41,15 +39,56 @@ static printf_like(3, 0) void add_line(struct examination *e, const char *kind, 
 	e->text_length += (size_t)(start + length);
 }
 
+static printf_like(3, 0) void refuse(struct examination *e, int errnum, const char *format,
+				     va_list arguments)
+{
+	if (e->verdict->outcome != CHECKER_WILL_NOT_LOAD)
+		e->verdict->errnum = errnum;
+	e->verdict->outcome = CHECKER_WILL_NOT_LOAD;
+	add_line(e, "", format, arguments);
+}
+
+/* Where it is not to be loaded, only read, what is objected to cannot be read. */
+static printf_like(2, 0) void object(struct examination *e, const char *format, va_list arguments)
+{
+	if (e->facts->purpose != CHECKER_LOADING) {
+		refuse(e, EPERM, format, arguments);
+		return;
+	}
+	if (e->verdict->outcome == CHECKER_WILL_LOAD) {
+		e->verdict->outcome = CHECKER_POLICY;
+		e->verdict->errnum = EPERM;
+	}
+	add_line(e, "policy: ", format, arguments);
+}
+
 void finding_refuse(struct examination *e, int errnum, const char *format, ...)
 {
 	va_list arguments;
 
-	e->verdict->outcome = CHECKER_WILL_NOT_LOAD;
-	if (e->verdict->errnum == 0)
-		e->verdict->errnum = errnum;
 	va_start(arguments, format);
-	add_line(e, "", format, arguments);
+	refuse(e, errnum, format, arguments);
+	va_end(arguments);
+}
+
+void finding_object(struct examination *e, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	object(e, format, arguments);
+	va_end(arguments);
+}
+
+void finding_refuse_unless_forced(struct examination *e, int errnum, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (e->facts->flags & CHECKER_FORCE_LOAD)
+		object(e, format, arguments);
+	else
+		refuse(e, errnum, format, arguments);
 	va_end(arguments);
 }
 
@@ -71,110 +110,111 @@ int examination_section(struct examination *e, const char *name, uint32_t *ret_i
 	if (found == 0)
 		return 0;
 	section = elf_section(&e->file, index);
-	if (found > 1)
-		finding_refuse(e, ENOEXEC, "Only one %s section must exist.", name);
-	else if (section.sh_type != SHT_PROGBITS)
-		finding_refuse(e, ENOEXEC, "%s section must have contents (type %u)", name,
-			       section.sh_type);
-	else if (!(section.sh_flags & SHF_ALLOC))
-		finding_refuse(e, ENOEXEC, "%s must occupy memory during process execution", name);
-	else {
-		*ret_index = index;
-		return 1;
+	if (!(section.sh_flags & SHF_ALLOC)) {
+		finding_object(e, "%s is not allocated: the kernel does not see it", name);
+		return 0;
 	}
+	if (section.sh_type == SHT_NOBITS || section.sh_type == SHT_NULL) {
+		finding_object(e, "%s section must have contents (type %u)", name, section.sh_type);
+		return -EPERM;
+	}
+	if (found > 1)
+		finding_object(e, "Only one %s section must exist.", name);
+	if (section.sh_type != SHT_PROGBITS)
+		finding_object(e, "%s section has type %u", name, section.sh_type);
+	*ret_index = index;
+	return 1;
+}
+
+/* As the kernel has counted them since 6.4; before it takes the first. */
+static int refuse_several(struct examination *e, const char *name)
+{
+	uint32_t index;
+
+	if (e->version < ELF_COUNTS_SECTIONS || elf_find(&e->file, name, &index) < 2)
+		return 0;
+	finding_refuse(e, ENOEXEC, "Only one %s section must exist.", name);
 	return -ENOEXEC;
 }
 
-const char *modinfo_next(const struct examination *e, const char *key, const char *previous)
+static int open_modinfo(struct examination *e)
 {
-	const char *end = e->modinfo + e->modinfo_size, *entry = e->modinfo;
-	size_t length = strlen(key);
+	uint32_t section = 0;
+	int r = refuse_several(e, ".modinfo");
 
-	if (previous)
-		entry = previous + strlen(previous) + 1;
-	for (; entry < end; entry += strlen(entry) + 1) {
-		if (strncmp(entry, key, length) == 0 && entry[length] == '=')
-			return entry + length + 1;
+	if (r == 0)
+		r = examination_section(e, ".modinfo", &section);
+	if (r <= 0) {
+		if (r == 0)
+			finding_refuse_unless_forced(e, ENOEXEC, "no .modinfo section");
+		return r < 0 ? r : -EPERM;
 	}
-	return NULL;
+	e->modinfo = (const char *)elf_contents(&e->file, section, &e->modinfo_size);
+	if (e->modinfo_size > 0 && e->modinfo[e->modinfo_size - 1] == '\0')
+		return 0;
+	finding_object(e, "the .modinfo section is empty or not NUL terminated");
+	return -EPERM;
 }
 
-/* Whether an entry that the kernel takes the first of has another value further on. */
-static bool modinfo_is_ambiguous(const struct examination *e, const char *key)
+/* check_modstruct_version() comes later; this is elf_validity_cache_copy(). */
+static int open_this_module(struct examination *e)
 {
-	const char *first = modinfo_next(e, key, NULL);
+	static const char name[] = ".gnu.linkonce.this_module";
+	const bool counted = e->version >= ELF_COUNTS_SECTIONS;
+	uint32_t index = 0, found = elf_find(&e->file, name, &index);
+	Elf64_Shdr section = elf_section(&e->file, index);
 
-	for (const char *value = first; value; value = modinfo_next(e, key, value)) {
-		if (strcmp(value, first) != 0)
-			return true;
+	if (found == 0 || (counted && found > 1)) {
+		finding_refuse(e, ENOEXEC, "Exactly one %s section must exist.", name);
+		return -ENOEXEC;
 	}
-	return false;
-}
-
-static void examine_signature(struct examination *e)
-{
-	size_t length = sizeof(SIGNATURE_MARKER) - 1;
-
-	if (e->file.size >= length &&
-	    memcmp(e->file.bytes + e->file.size - length, SIGNATURE_MARKER, length) == 0)
-		finding_refuse(e, EPERM, "the file carries a signature already; build it unsigned");
+	if (section.sh_type == SHT_NOBITS && counted) {
+		finding_refuse(e, ENOEXEC, "%s section must have a size set", name);
+		return -ENOEXEC;
+	}
+	if (!(section.sh_flags & SHF_ALLOC)) {
+		finding_refuse(e, ENOEXEC, "%s must occupy memory during process execution", name);
+		return -ENOEXEC;
+	}
+	e->verdict->struct_module_size =
+		section.sh_size <= UINT32_MAX ? (uint32_t)section.sh_size : 0;
+	if (e->facts->struct_module_size && section.sh_size != e->facts->struct_module_size) {
+		if (counted)
+			finding_refuse(e, ENOEXEC,
+				       "%s section size must match the kernel's built struct "
+				       "module size at run time (%llu, not %u)",
+				       name, (unsigned long long)section.sh_size,
+				       e->facts->struct_module_size);
+		else
+			finding_object(e,
+				       "%s is %llu bytes, the kernel's struct module %u: it would "
+				       "run on misplaced data",
+				       name, (unsigned long long)section.sh_size,
+				       e->facts->struct_module_size);
+	}
+	return examination_section(e, name, &e->this_module) > 0 ? 0 : -EPERM;
 }
 
 /* The sections without which nothing else can be read. */
 static int examine_sections(struct examination *e)
 {
-	uint32_t modinfo = 0;
-	int r;
+	int r = elf_open_symbols(&e->file), modinfo, this_module;
 
-	r = examination_section(e, ".modinfo", &modinfo);
-	if (r < 0)
-		return r;
-	if (r > 0) {
-		e->modinfo = (const char *)elf_contents(&e->file, modinfo, &e->modinfo_size);
-		if (e->modinfo_size == 0 || e->modinfo[e->modinfo_size - 1] != '\0')
-			r = 0;
+	modinfo = open_modinfo(e);
+	if (r == -ENOEXEC)
+		finding_refuse(e, ENOEXEC, "%s", e->file.reason);
+	else if (r < 0)
+		finding_object(e, "%s", e->file.reason);
+	this_module = open_this_module(e);
+	if (this_module == 0 && elf_section(&e->file, e->this_module).sh_size <
+					MODULE_NAME_OFFSET + MODULE_NAME_LENGTH) {
+		if (e->version >= ELF_COUNTS_SECTIONS)
+			finding_refuse(e, ENOEXEC, "struct module has no room for a name");
+		else
+			finding_object(e, "struct module has no room for a name");
+		return -EPERM;
 	}
-	if (r == 0) {
-		finding_refuse(e, ENOEXEC, "no .modinfo section, or it is not NUL terminated");
-		return -ENOEXEC;
-	}
-	r = examination_section(e, ".gnu.linkonce.this_module", &e->this_module);
-	if (r == 0)
-		finding_refuse(e, ENOEXEC,
-			       "Exactly one .gnu.linkonce.this_module section must exist.");
-	if (r <= 0)
-		return -ENOEXEC;
-	if (elf_section(&e->file, e->this_module).sh_size <
-	    MODULE_NAME_OFFSET + MODULE_NAME_LENGTH) {
-		finding_refuse(e, ENOEXEC,
-			       ".gnu.linkonce.this_module section size must match the "
-			       "kernel's built struct module size at run time");
-		return -ENOEXEC;
-	}
-	r = elf_open_symbols(&e->file);
-	if (r < 0)
-		finding_refuse(e, -r, "%s", e->file.reason);
-	return r;
-}
-
-static void examine_vermagic(struct examination *e)
-{
-	const char *wanted = e->facts->vermagic, *magic = modinfo_next(e, "vermagic", NULL);
-
-	if (!magic) {
-		finding_refuse(e, ENOEXEC, "bad vermagic: .modinfo has none");
-		return;
-	}
-	snprintf(e->verdict->vermagic, sizeof(e->verdict->vermagic), "%s", magic);
-	if (strcmp(magic, wanted) == 0)
-		return;
-	if (strcmp(magic + strcspn(magic, " "), wanted + strcspn(wanted, " ")) != 0)
-		finding_refuse(e, ENOEXEC, "version magic '%" SHOWN "' should be '%" SHOWN "'",
-			       magic, wanted);
-	else
-		finding_refuse(e, EPERM, "built for kernel '%.*s', not for '%.*s'",
-			       (int)strcspn(magic, " ") < 120 ? (int)strcspn(magic, " ") : 120,
-			       magic, (int)strcspn(wanted, " "), wanted);
+	return r < 0 ? r : modinfo < 0 ? modinfo : this_module;
 }
 
 static void examine_writable_code(struct examination *e)
@@ -189,83 +229,50 @@ static void examine_writable_code(struct examination *e)
 	}
 }
 
-/* kbuild makes a name of a file name so. */
-static bool names_are_equal(const char *a, const char *b)
+/* Everything is mapped among the last 2 GiB of addresses; MODULES_LEN of x86 is at most 1.5. */
+static void examine_size(struct examination *e)
 {
-	for (; *a || *b; a++, b++) {
-		if ((*a == '-' ? '_' : *a) != (*b == '-' ? '_' : *b))
-			return false;
+	const uint64_t room = UINT64_C(3) << 29;
+	uint64_t size = 0;
+
+	for (uint32_t i = 1; i < e->file.section_count; i++) {
+		Elf64_Shdr section = elf_section(&e->file, i);
+
+		if (!(section.sh_flags & SHF_ALLOC))
+			continue;
+		if (section.sh_addralign & (section.sh_addralign - 1) ||
+		    section.sh_addralign > ALIGNMENT_MAXIMUM)
+			finding_object(e, "section %" SHOWN " (index %u) asks for alignment %llu",
+				       elf_section_name(&e->file, i), i,
+				       (unsigned long long)section.sh_addralign);
+		size += section.sh_size < room ? section.sh_size : room;
 	}
-	return true;
+	if (size >= room)
+		finding_refuse(e, ENOMEM, "it would need %llu MiB of memory",
+			       (unsigned long long)(size >> 20));
 }
 
-static void examine_name(struct examination *e)
+/* "6.12.117+deb13-amd64 SMP ...": 6012. */
+static unsigned version_of(const char *vermagic)
 {
-	size_t size;
-	const uint8_t *module = elf_contents(&e->file, e->this_module, &size);
-	const char *said = modinfo_next(e, "name", NULL);
-	char name[MODULE_NAME_LENGTH + 1] = "";
+	unsigned major = 0, minor = 0;
 
-	memcpy(name, module + MODULE_NAME_OFFSET, MODULE_NAME_LENGTH);
-	if (strlen(name) == MODULE_NAME_LENGTH)
-		finding_refuse(e, ENOEXEC, "the name in struct module is not NUL terminated");
-	else if (!names_are_equal(name, e->facts->module_name))
-		finding_refuse(e, EPERM, "the module is named '%s' inside; name the file '%s.ko'",
-			       name, name);
-	if (said && strcmp(said, name) != 0)
-		finding_refuse(e, EPERM, ".modinfo gives the name '%" SHOWN "', struct module '%s'",
-			       said, name);
-	if (modinfo_is_ambiguous(e, "name"))
-		finding_refuse(e, EPERM, ".modinfo gives more than one name");
+	return sscanf(vermagic, "%3u.%3u", &major, &minor) == 2 ? major * 1000 + minor : 0;
 }
 
-/* license_is_gpl_compatible() of include/linux/license.h. */
-static bool license_is_gpl_compatible(const char *license)
+static void examine_to_load(struct examination *e)
 {
-	static const char *const compatible[] = {
-		"GPL",		"GPL v2",	"GPL and additional rights",
-		"Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(compatible); i++) {
-		if (strcmp(license, compatible[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void examine_license(struct examination *e)
-{
-	const char *license = modinfo_next(e, "license", NULL);
-	bool ambiguous = false;
-
-	if (!license) {
-		finding_refuse(e, EPERM, "missing MODULE_LICENSE()");
+	if (e->file.oddity[0])
+		finding_object(e, "%s", e->file.oddity);
+	if (examine_versions(e) < 0)
 		return;
-	}
-	snprintf(e->verdict->license, sizeof(e->verdict->license), "%s", license);
-	e->gpl_compatible = license_is_gpl_compatible(license);
-	/* One per source file is common; the kernel sees only the first, so they must agree. */
-	for (const char *next = license; next; next = modinfo_next(e, "license", next))
-		ambiguous |= license_is_gpl_compatible(next) != e->gpl_compatible ||
-			     (!e->gpl_compatible && strcmp(next, license) != 0);
-	if (ambiguous)
-		finding_refuse(e, EPERM, "more than one license, and they contradict each other");
-	else if (!e->gpl_compatible)
-		finding_warn(e, "module license '%" SHOWN "' taints kernel.", license);
-}
-
-static void examine_tags(struct examination *e)
-{
-	if (modinfo_is_ambiguous(e, "vermagic"))
-		finding_refuse(e, EPERM, ".modinfo gives more than one vermagic");
-	if (modinfo_next(e, "intree", NULL))
-		finding_refuse(e, EPERM,
-			       "claims to be in-tree (intree=), which hides its taint; remove "
-			       "MODULE_INFO(intree, ...) from the source");
-	if (modinfo_next(e, "livepatch", NULL))
-		finding_refuse(e, EPERM,
-			       "is a live patch (livepatch=), which kmodbox does not sign");
+	examine_size(e);
+	examine_modinfo(e);
+	examine_writable_code(e);
+	examine_imports(e);
+	examine_relocations(e);
+	examine_exports(e);
+	examine_hardening(e);
 }
 
 static void examine_all(struct examination *e, const uint8_t *module, size_t module_size,
@@ -274,6 +281,7 @@ static void examine_all(struct examination *e, const uint8_t *module, size_t mod
 	size_t line = 0;
 	int r;
 
+	e->version = version_of(e->facts->vermagic);
 	r = symvers_parse(symvers, symvers_size, &e->kernel, &line);
 	if (r == -EINVAL)
 		finding_refuse(e, -r, "line %zu of the kernel's Module.symvers is malformed", line);
@@ -281,28 +289,29 @@ static void examine_all(struct examination *e, const uint8_t *module, size_t mod
 		finding_refuse(e, -r, "the kernel's Module.symvers is too large");
 	if (r < 0)
 		return;
-	r = elf_open(&e->file, module, module_size, e->facts->machine);
-	if (e->facts->purpose != CHECKER_EXPORTS)
+	r = elf_open(&e->file, module, module_size, e->facts->machine, e->version);
+	if (e->facts->purpose == CHECKER_LOADING)
 		examine_signature(e);
-	if (r < 0) {
+	if (r == -ENOEXEC)
 		finding_refuse(e, -r, "%s", e->file.reason);
+	else if (r < 0)
+		finding_object(e, "%s", e->file.reason);
+	if (r < 0 || examine_sections(e) < 0)
 		return;
-	}
-	if (examine_sections(e) < 0)
-		return;
-	if (e->facts->purpose == CHECKER_EXPORTS) {
+	examine_marks(e);
+	switch ((enum checker_purpose)e->facts->purpose) {
+	case CHECKER_REFERENCE:
+		break;
+	case CHECKER_DESCRIPTION:
+		examine_description(e);
+		break;
+	case CHECKER_EXPORTS:
 		examine_exports(e);
-		return;
+		break;
+	case CHECKER_LOADING:
+	default:
+		examine_to_load(e);
 	}
-	if (examine_versions(e) < 0)
-		return;
-	examine_vermagic(e);
-	examine_writable_code(e);
-	examine_name(e);
-	examine_license(e);
-	examine_tags(e);
-	examine_imports(e);
-	examine_exports(e);
 }
 
 void checker_examine(const uint8_t *module, size_t module_size, const char *symvers,

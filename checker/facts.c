@@ -32,17 +32,39 @@ static bool config_is_set(const char *config, size_t length, const char *name)
 	return false;
 }
 
+static uint64_t flags_of(const char *config, size_t length)
+{
+	static const struct {
+		const char *name;
+		enum checker_flag flag;
+	} rows[] = {
+		{ "MODULE_FORCE_LOAD", CHECKER_FORCE_LOAD },
+		{ "RETPOLINE", CHECKER_RETPOLINE },
+		{ "MITIGATION_RETPOLINE", CHECKER_RETPOLINE }, /* since 6.9 */
+		{ "MODULE_SIG_FORCE", CHECKER_SIGNATURE_FORCED },
+	};
+	uint64_t flags = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (config_is_set(config, length, rows[i].name))
+			flags |= rows[i].flag;
+	}
+	return flags;
+}
+
 int checker_facts_from_config(const char *config, size_t length, const char *release,
 			      const char *architecture, const char *module_name,
 			      struct checker_facts *ret_facts, struct error **error)
 {
-	struct checker_facts facts = { .machine = EM_X86_64 };
+	const bool aarch64 = strcmp(architecture, "aarch64") == 0;
+	struct checker_facts facts = { .machine = aarch64 ? EM_AARCH64 : EM_X86_64 };
 	const char *preempt = "";
 	int n;
 
-	if (strcmp(architecture, "x86_64") != 0)
+	if (!aarch64 && strcmp(architecture, "x86_64") != 0)
 		return error_set(error, EOPNOTSUPP,
-				 "modules for %s cannot be checked yet, only those for x86_64",
+				 "modules for %s cannot be checked yet, only those for x86_64 and "
+				 "aarch64",
 				 architecture);
 	/* The string would hold a hash of a seed that .config does not show. */
 	if (config_is_set(config, length, "RANDSTRUCT") ||
@@ -59,10 +81,12 @@ int checker_facts_from_config(const char *config, size_t length, const char *rel
 	else if (config_is_set(config, length, "PREEMPT"))
 		preempt = "preempt ";
 	facts.modversions = config_is_set(config, length, "MODVERSIONS");
-	n = snprintf(facts.vermagic, sizeof(facts.vermagic), "%s %s%s%s%s", release,
+	facts.flags = flags_of(config, length);
+	n = snprintf(facts.vermagic, sizeof(facts.vermagic), "%s %s%s%s%s%s", release,
 		     config_is_set(config, length, "SMP") ? "SMP " : "", preempt,
 		     config_is_set(config, length, "MODULE_UNLOAD") ? "mod_unload " : "",
-		     facts.modversions ? "modversions " : "");
+		     facts.modversions ? "modversions " : "",
+		     aarch64 ? "aarch64" : ""); /* MODULE_ARCH_VERMAGIC */
 	if (n < 0 || (size_t)n >= sizeof(facts.vermagic))
 		return error_set(error, ENAMETOOLONG, "the kernel release is too long");
 	n = snprintf(facts.module_name, sizeof(facts.module_name), "%s", module_name);

@@ -103,8 +103,10 @@ static bool record_is_consistent(const struct text *record, struct checker_verdi
 		return false;
 	if (verdict->outcome == CHECKER_WILL_LOAD)
 		return verdict->errnum == 0;
-	return verdict->outcome == CHECKER_WILL_NOT_LOAD && verdict->errnum > 0 &&
-	       verdict->errnum < 4096 && verdict->exports == 0;
+	if (verdict->outcome == CHECKER_POLICY && verdict->errnum != EPERM)
+		return false;
+	return (verdict->outcome == CHECKER_WILL_NOT_LOAD || verdict->outcome == CHECKER_POLICY) &&
+	       verdict->errnum > 0 && verdict->errnum < 4096 && verdict->exports == 0;
 }
 
 /* Waits for its end, by force once the time is up: 0 where it exited with 0 by itself. */

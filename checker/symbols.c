@@ -19,10 +19,8 @@ static int add_version(struct examination *e, const char *name, size_t length, u
 	const struct symbol *known = symbol_index_find(&e->versions, symbol.name);
 	int r;
 
-	if (known && known->crc != crc) {
-		finding_refuse(e, EPERM, "gives two versions of symbol %" SHOWN, name);
-		return -EPERM;
-	}
+	if (known && known->crc != crc)
+		finding_object(e, "gives two versions of symbol %" SHOWN, name);
 	r = symbol_index_add(&e->versions, &symbol);
 	if (r < 0)
 		finding_refuse(e, -r, "too many symbol versions");
@@ -34,19 +32,17 @@ static int read_versions(struct examination *e, uint32_t section)
 	size_t size;
 	const uint8_t *versions = elf_contents(&e->file, section, &size);
 
-	if (size % VERSION_SIZE != 0) {
-		finding_refuse(e, ENOEXEC, "__versions is not a whole number of entries");
-		return -ENOEXEC;
-	}
-	for (size_t offset = 0; offset < size; offset += VERSION_SIZE) {
+	if (size % VERSION_SIZE != 0)
+		finding_object(e, "__versions is not a whole number of entries");
+	for (size_t offset = 0; offset + VERSION_SIZE <= size; offset += VERSION_SIZE) {
 		const char *name = (const char *)versions + offset + VERSION_NAME_OFFSET;
 		size_t length = strnlen(name, VERSION_NAME_LENGTH);
 		uint64_t crc;
 		int r;
 
 		if (length == VERSION_NAME_LENGTH) {
-			finding_refuse(e, ENOEXEC, "a name in __versions is not NUL terminated");
-			return -ENOEXEC;
+			finding_object(e, "a name in __versions is not NUL terminated");
+			continue;
 		}
 		memcpy(&crc, versions + offset, sizeof(crc));
 		r = add_version(e, name, length, crc);
@@ -83,7 +79,10 @@ static int read_extended_versions(struct examination *e, uint32_t crc_section,
 	return 0;
 }
 
-/* Whether the module was built against this version of the symbol; else refused. */
+/*
+ * Whether the module was built against this version of the symbol; else refused. check_version()
+ * warns where there is no version and lets it go.
+ */
 static bool version_is_right(struct examination *e, const struct symbol *symbol, const char *name,
 			     int errnum)
 {
@@ -91,9 +90,9 @@ static bool version_is_right(struct examination *e, const struct symbol *symbol,
 
 	if (!e->facts->modversions)
 		return true;
-	if (!version)
-		finding_refuse(e, errnum, "no symbol version for %" SHOWN, name);
-	else if (version->crc != symbol->crc)
+	if (!version && e->has_versions)
+		finding_object(e, "no symbol version for %" SHOWN, name);
+	else if (version && version->crc != symbol->crc)
 		finding_refuse(e, errnum, "disagrees about version of symbol %" SHOWN, name);
 	return version && version->crc == symbol->crc;
 }
@@ -108,7 +107,7 @@ int examine_versions(struct examination *e)
 	int r;
 
 	if (basic < 0 || extended < 0 || named < 0)
-		return -ENOEXEC;
+		return -EPERM;
 	if (extended != named) {
 		finding_refuse(e, ENOEXEC, "extended version crc+name presence does not match");
 		return -ENOEXEC;
@@ -123,14 +122,45 @@ int examine_versions(struct examination *e)
 		if (r < 0)
 			return r;
 	}
+	e->has_versions = basic > 0 || extended > 0;
 	if (!e->facts->modversions)
 		return 0;
+	if (!e->has_versions)
+		finding_refuse_unless_forced(e, ENOEXEC, "no symbol versions: forced to load");
 	layout = symbol_index_find(&e->kernel, span_from_string("module_layout"));
 	if (!layout)
 		finding_refuse(e, EINVAL, "the kernel's Module.symvers lacks module_layout");
 	else
 		(void)version_is_right(e, layout, "module_layout", ENOEXEC);
 	return 0;
+}
+
+/* EXPORT_SYMBOL_FOR_MODULES (6.16): only for the kernel's own modules that it names. */
+static bool is_reserved(const struct symbol *symbol)
+{
+	return symbol->spaces.length > 7 && memcmp(symbol->spaces.text, "module:", 7) == 0;
+}
+
+/* verify_module_namespace(): "module:kvm,kvm-*", by name. */
+static bool is_reserved_to(const struct symbol *symbol, const char *module_name)
+{
+	const char *at = symbol->spaces.text + 7, *end = at + symbol->spaces.length - 7;
+
+	while (at < end) {
+		const char *comma = memchr(at, ',', (size_t)(end - at));
+		size_t length = (size_t)((comma ? comma : end) - at), i = 0;
+		const bool prefix = length > 0 && at[length - 1] == '*';
+
+		length -= prefix;
+		while (i < length && module_name[i] &&
+		       (at[i] == '-' ? '_' : at[i]) ==
+			       (module_name[i] == '-' ? '_' : module_name[i]))
+			i++;
+		if (i == length && (prefix || !module_name[i]))
+			return true;
+		at += length + prefix + 1;
+	}
+	return false;
 }
 
 /* verify_namespace_is_imported() */
@@ -141,8 +171,15 @@ static bool namespace_is_imported(struct examination *e, const struct symbol *sy
 
 	if (symbol->spaces.length == 0)
 		return true;
-	/* EXPORT_SYMBOL_FOR_MODULES (6.16): only for the kernel's own modules that it names. */
-	if (symbol->spaces.length > 7 && memcmp(symbol->spaces.text, "module:", 7) == 0) {
+	if (is_reserved(symbol) && is_reserved_to(symbol, e->facts->module_name)) {
+		if (!(e->facts->flags & CHECKER_OF_KERNEL))
+			finding_object(e,
+				       "takes the name of a module that %" SHOWN
+				       " is reserved to (%.*s)",
+				       name, shown, symbol->spaces.text);
+		return true;
+	}
+	if (is_reserved(symbol)) {
 		finding_refuse(e, EINVAL, "uses symbol (%" SHOWN ") which is reserved to %.*s",
 			       name, shown, symbol->spaces.text);
 		return false;
@@ -170,10 +207,17 @@ static void examine_import(struct examination *e, const Elf64_Sym *undefined)
 		if (ELF64_ST_BIND(undefined->st_info) == STB_WEAK ||
 		    (e->facts->machine == EM_X86_64 && strcmp(name, "_GLOBAL_OFFSET_TABLE_") == 0))
 			return;
-		finding_refuse(
-			e, ENOENT, "Unknown symbol %" SHOWN " (err -%d)%s", name, ENOENT,
-			hidden ? ": it is GPL-only and the module's license is not compatible"
-			       : "");
+		if (hidden)
+			finding_refuse(e, ENOENT,
+				       "Unknown symbol %" SHOWN
+				       " (err -%d): kernel %.*s exports it GPL-only, but the "
+				       "license is '%" SHOWN "'",
+				       name, ENOENT, (int)strcspn(e->facts->vermagic, " "),
+				       e->facts->vermagic,
+				       *e->verdict->license ? e->verdict->license : "unspecified");
+		else
+			finding_refuse(e, ENOENT, "Unknown symbol %" SHOWN " (err -%d)", name,
+				       ENOENT);
 		return;
 	}
 	if (version_is_right(e, symbol, name, EINVAL) && namespace_is_imported(e, symbol, name))
@@ -187,7 +231,8 @@ void examine_imports(struct examination *e)
 
 		if (symbol.st_shndx == SHN_UNDEF)
 			examine_import(e, &symbol);
-		else if (symbol.st_shndx == SHN_COMMON)
+		else if (symbol.st_shndx == SHN_COMMON &&
+			 strncmp(elf_symbol_name(&e->file, &symbol), "__gnu_lto", 9) != 0)
 			finding_refuse(e, ENOEXEC,
 				       "please compile with -fno-common (symbol %" SHOWN
 				       " is common)",

@@ -21,5 +21,28 @@ void checker_verdict_sanitise(struct checker_verdict *verdict)
 {
 	make_printable(verdict->vermagic, sizeof(verdict->vermagic), false);
 	make_printable(verdict->license, sizeof(verdict->license), false);
+	make_printable(verdict->compiler, sizeof(verdict->compiler), false);
 	make_printable(verdict->text, sizeof(verdict->text), true);
+}
+
+static bool begins(const char *line, const char *prefix)
+{
+	return strncmp(line, prefix, strlen(prefix)) == 0;
+}
+
+const char *checker_verdict_reason(const struct checker_verdict *verdict, const char *name,
+				   int *ret_length)
+{
+	const char *line = verdict->text;
+
+	while (strchr(line, '\n') &&
+	       (begins(line, "warning: ") ||
+		(begins(line, "policy: ") && verdict->outcome == CHECKER_WILL_NOT_LOAD)))
+		line = strchr(line, '\n') + 1;
+	if (begins(line, "policy: "))
+		line += strlen("policy: ");
+	if (begins(line, name) && begins(line + strlen(name), ": "))
+		line += strlen(name) + 2;
+	*ret_length = (int)strcspn(line, "\n");
+	return line;
 }

@@ -48,17 +48,14 @@ static int examine(struct checking *checking, const char *name, int module_fd, i
 static int refuse(const struct checking *checking, const char *name,
 		  const struct checker_verdict *verdict, struct error **error)
 {
-	const bool policy = verdict->errnum == EPERM; /* it would load, and is not signed */
-	const char *line = verdict->text;
+	const bool policy = verdict->outcome == CHECKER_POLICY;
+	int length;
+	const char *line = checker_verdict_reason(verdict, name, &length);
 
-	while (string_starts_with(line, "warning: ") && strchr(line, '\n'))
-		line = strchr(line, '\n') + 1;
-	if (string_starts_with(line, name) && string_starts_with(line + strlen(name), ": "))
-		line += strlen(name) + 2;
 	return error_refuse(error, policy ? EXIT_APPROVAL : EXIT_WILL_NOT_LOAD, verdict->errnum,
 			    "%s.ko %s %s: %.*s (%s)", name,
 			    policy ? "is not signed for" : "will not load on",
-			    checking->loaded->target->release, (int)strcspn(line, "\n"), line,
+			    checking->loaded->target->release, length, line,
 			    strerrorname_np(verdict->errnum) ?: "?");
 }
 

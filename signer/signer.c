@@ -285,23 +285,18 @@ static int handle_file(void *context, int socket, struct message *message, struc
 	return message_reply(socket, NULL, 0, NULL, 0, error);
 }
 
-/* The checker's first finding, without the warnings before it and without "NAME: ". */
 static int refuse_module(const struct signer *signer, const struct signer_result *result,
 			 struct error **error)
 {
 	const struct checker_verdict *verdict = &result->verdict.checker;
-	const char *name = result->built_name, *line = verdict->text;
-	/* EPERM: the kernel would load it, we do not sign it. */
-	bool policy = verdict->errnum == EPERM;
-	int r;
+	const char *name = result->built_name, *line;
+	const bool policy = verdict->outcome == CHECKER_POLICY;
+	int r, length;
 
-	while (string_starts_with(line, "warning: ") && strchr(line, '\n'))
-		line = strchr(line, '\n') + 1;
-	if (string_starts_with(line, name) && string_starts_with(line + strlen(name), ": "))
-		line += strlen(name) + 2;
+	line = checker_verdict_reason(verdict, name, &length);
 	r = error_set(error, verdict->errnum, "%s.ko %s %s: %.*s (%s)", name,
 		      policy ? "is not signed for" : "will not load on", signer->kernel->release,
-		      (int)strcspn(line, "\n"), line, strerrorname_np(verdict->errnum) ?: "?");
+		      length, line, strerrorname_np(verdict->errnum) ?: "?");
 	error_set_code(*error, policy ? EXIT_APPROVAL : EXIT_WILL_NOT_LOAD);
 	return r;
 }

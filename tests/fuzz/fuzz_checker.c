@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * libFuzzer: any bytes as a module. Built with -fsanitize=fuzzer,address,undefined from this file
- * checker/{elf,examine,exports,symbols,symvers,verdict}.c and lib/base/text.c. A verdict that
+ * checker/*.c but for the jail, and lib/base/text.c. A verdict that
  * contradicts itself is a crash.
  */
 #include <elf.h>

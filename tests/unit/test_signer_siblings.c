@@ -163,7 +163,7 @@ static void test_no_shadow_of_the_kernel(void **state)
 	assert_int_equal(SIGN_TOGETHER(&child, &user, &shadow), -ENOENT);
 	assert_refused(&child, 32, "Unknown symbol sibling");
 	assert_int_equal(SIGN_TOGETHER(&child, &shadow, &last), -ENOEXEC);
-	assert_refused(&child, 32, "exports duplicate symbol _printk (owned by vmlinux)");
+	assert_refused(&child, 32, "exports duplicate symbol _printk (owned by kernel)");
 	assert_int_equal(stop(&child, NULL), 0);
 }
 
