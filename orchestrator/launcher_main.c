@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
+#include "orchestrator/check_command.h"
 #include "orchestrator/doctor.h"
 #include "orchestrator/framework.h"
 #include "orchestrator/launcher.h"
@@ -132,6 +133,8 @@ static int run(const struct options *options, const struct log *log)
 		return doctor(options, log);
 	case VERB_PROFILE:
 		return profile_command(options, log);
+	case VERB_CHECK:
+		return check_command(options, log);
 	case VERB_SANDBOX: /* with --json; else kmodbox_main.c */
 		return sandbox_command(options, log, sandbox_report);
 	case VERB_STATUS:
@@ -159,7 +162,8 @@ static int run(const struct options *options, const struct log *log)
 static bool uses_trees(enum verb verb)
 {
 	return verb != VERB_NONE && verb != VERB_HELP && verb != VERB_VERSION &&
-	       verb != VERB_SANDBOX && verb != VERB_DOCTOR && verb != VERB_PROFILE;
+	       verb != VERB_SANDBOX && verb != VERB_DOCTOR && verb != VERB_PROFILE &&
+	       verb != VERB_CHECK;
 }
 
 int main(int argc, char **argv)

@@ -113,6 +113,7 @@ static const struct {
 	{ "sandbox", VERB_SANDBOX },
 	{ "doctor", VERB_DOCTOR },
 	{ "profile", VERB_PROFILE },
+	{ "check", VERB_CHECK },
 	{ "help", VERB_HELP },
 	{ "version", VERB_VERSION },
 	{ "generate_mok", VERB_NONE },
@@ -178,6 +179,7 @@ void options_clear(struct options *options)
 	free_list(&options->directives, &options->directive_count);
 	free(options->template_kernel);
 	free(options->build_environment);
+	free_list(&options->files, &options->file_count);
 	free_list(&options->read_only, &options->read_only_count);
 	free_list(&options->read_write, &options->read_write_count);
 	free(options->directory);
@@ -378,6 +380,24 @@ static int take_action(struct options *options, const char **words, size_t count
 			    "FILE'");
 }
 
+static int take_files(struct options *options, const char **words, size_t count,
+		      struct error **error)
+{
+	if (count == 0)
+		return error_refuse(
+			error, EXIT_USAGE, EINVAL,
+			"check: which module? Give its file, as in kmodbox check FILE.ko "
+			"-k KERNEL");
+	options->files = calloc(count, sizeof(*options->files));
+	for (size_t i = 0; options->files && i < count; i++) {
+		options->files[i] = strdup(words[i]);
+		if (!options->files[i])
+			return out_of_memory(error);
+		options->file_count++;
+	}
+	return options->files ? 0 : out_of_memory(error);
+}
+
 static int apply_value(struct options *options, const struct rule *rule, const char *value,
 		       struct error **error)
 {
@@ -485,8 +505,8 @@ static int parse_option(struct parser *parser, const char *argument, struct erro
 
 static int parse_word(struct parser *parser, const char *word, struct error **error)
 {
-	/* Profiles can be called as verbs are. */
-	if (parser->options.verb == VERB_PROFILE) {
+	/* Profiles and files can be called as verbs are. */
+	if (parser->options.verb == VERB_PROFILE || parser->options.verb == VERB_CHECK) {
 		parser->words[parser->word_count++] = word;
 		return 0;
 	}
@@ -647,6 +667,8 @@ static int finish(struct parser *parser, struct error **error)
 	finish_force(options);
 	if (result == 0 && options->verb == VERB_PROFILE)
 		return take_action(options, parser->words, parser->word_count, error);
+	if (result == 0 && options->verb == VERB_CHECK)
+		return take_files(options, parser->words, parser->word_count, error);
 	for (size_t i = 0; result == 0 && i < parser->word_count; i++)
 		result = classify_word(options, parser->words[i], error);
 	return result < 0 ? result : options_check_subject(options, error);

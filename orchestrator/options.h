@@ -32,6 +32,7 @@ enum verb {
 	VERB_SANDBOX,
 	VERB_DOCTOR,
 	VERB_PROFILE,
+	VERB_CHECK,
 	VERB_HELP,
 	VERB_VERSION,
 };
@@ -83,7 +84,9 @@ struct options {
 	char *directory; /* a path of the sandbox, as given */
 	char *profile;	 /* sandbox --profile NAME, profile show NAME: a safe name */
 	enum profile_action action;
-	char *checked;	/* profile check FILE */
+	char *checked; /* profile check FILE */
+	char **files;  /* check FILE...: as given */
+	size_t file_count;
 	char **command; /* NULL-terminated; borrowed from argv. Also shell's; NULL: bash */
 };
 

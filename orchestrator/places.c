@@ -212,6 +212,24 @@ int places_open(const struct options *options, bool make, struct places *ret_pla
 	return 0;
 }
 
+int places_choose_kernels(const struct options *options, struct places *ret_places,
+			  struct error **error)
+{
+	cleanup_places struct places places = PLACES_INITIAL;
+	int r = absolute(options->kernel_root ? options->kernel_root : "/", &places.kernel_root,
+			 error);
+
+	if (r == 0)
+		r = options->install_tree && !options->kernel_root
+			    ? absolute(options->install_tree, &places.module_tree, error)
+			    : absolute("/lib/modules", &places.module_tree, error);
+	if (r < 0)
+		return r;
+	*ret_places = places;
+	places = PLACES_INITIAL;
+	return 0;
+}
+
 int places_open_config(const struct options *options, struct places *ret_places,
 		       struct error **error)
 {

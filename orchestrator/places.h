@@ -39,6 +39,9 @@ struct places {
 /* Resolves and opens. make: create what is missing (verbs that change something). */
 int places_open(const struct options *options, bool make, struct places *ret_places,
 		struct error **error) must_check;
+/* kernel_root and module_tree alone: nothing of kmodbox's own is needed for them. */
+int places_choose_kernels(const struct options *options, struct places *ret_places,
+			  struct error **error) must_check;
 /* The configuration alone: config and config_fd. */
 int places_open_config(const struct options *options, struct places *ret_places,
 		       struct error **error) must_check;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # `make kernels`: the kernels, driver packages and the dkms that demo, tests and benchmarks work on;
-# with --all-drivers every package that tests/real/drivers lists.
+# with --all-drivers every package that tests/real/drivers lists, with --images the kernels themselves.
 # Debian's packages are downloaded (apt checks them against its signed lists) and unpacked below
 # build/; nothing is installed on the host. What is already there is left alone, without network.
 set -euo pipefail
@@ -89,6 +89,21 @@ kernel() {
 	unpack "$kernels/$name" "${packages[@]}"
 }
 
+# image NAME: of the kernel whose headers are below kernels/NAME, headers and image in one root.
+image() {
+	local name=$1 folder=$top/build/images/$1 release package
+	[ ! -d "$folder" ] && [ -d "$kernels/$name" ] || return 0
+	release=$(cd "$kernels/$name" && find . -path './*lib/modules/*' -name build -printf '%h\n' | sed -n 's|.*/||p' | sed -n 1p)
+	package=linux-image-$release
+	have_candidate "$package" || package=$package-unsigned
+	say "image $name"
+	unpack "$folder.image" "$package"
+	cp -al "$kernels/$name" "$folder.partial"
+	cp -al "$folder.image/." "$folder.partial/"
+	rm -rf "$folder.image"
+	mv -T "$folder.partial" "$folder"
+}
+
 package() {
 	[ ! -d "$1" ] || return 0
 	if have_candidate "$2"; then
@@ -108,6 +123,11 @@ fi
 kernel 6.1 linux-headers-amd64
 kernel 6.12 linux-headers-6.12-amd64
 kernel 6.1-cloud linux-headers-cloud-amd64 linux-image-cloud-amd64
+if [ "${1:-}" = --images ]; then
+	image 6.1
+	image 6.12
+	exit 0
+fi
 wanted=(acpi-call-dkms bbswitch-dkms v4l2loopback-dkms ddcci-dkms evdi-dkms)
 if [ "${1:-}" = --all-drivers ]; then
 	mapfile -t wanted < <(sed -n 's/^\([a-z0-9][^ ]*\).*/\1/p' "$top/tests/real/drivers")

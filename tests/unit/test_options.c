@@ -315,9 +315,26 @@ static void test_help_and_version(void **state)
 		line += length + 1;
 	}
 	assert_in_range(lines, 30, 80);
-	for (int verb = VERB_ADD; verb <= VERB_PROFILE; verb++)
+	for (int verb = VERB_ADD; verb <= VERB_CHECK; verb++)
 		assert_non_null(strstr(options_help(), verb_name((enum verb)verb)));
 	assert_string_equal(verb_name(VERB_UNINSTALL), "uninstall");
+}
+
+static void test_check(void **state)
+{
+	const struct options *got;
+
+	(void)state;
+	got = accepted("check build ./b.ko.xz -k 6.1 --kernel-root /k --json");
+	assert_int_equal(got->verb, VERB_CHECK);
+	assert_int_equal(got->file_count, 2);
+	assert_string_equal(got->files[0], "build");
+	assert_string_equal(got->files[1], "./b.ko.xz");
+	assert_string_equal(got->kernels[0], "6.1");
+	assert_true(got->json);
+	refused("check", 1, "check: which module? Give its file");
+	refused("check a.ko -m demo", 1, "check is about files, and one kernel");
+	refused("check a.ko -k 6.1 -k 6.2", 1, "check is about files, and one kernel");
 }
 
 static void test_sandbox(void **state)
@@ -463,6 +480,7 @@ int main(void)
 		cmocka_unit_test(test_subjects),
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_help_and_version),
+		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_sandbox),
 		cmocka_unit_test(test_shell),
 		cmocka_unit_test(test_profile),

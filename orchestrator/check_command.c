@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The verb check, see check_command.h. */
+#include "orchestrator/check_command.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/artifacts/build_files.h"
+#include "lib/artifacts/exit_code.h"
+#include "lib/base/json.h"
+#include "lib/base/memfd.h"
+#include "orchestrator/check_kernel.h"
+#include "orchestrator/helpers.h"
+#include "orchestrator/record_parts.h"
+
+#define SCHEMA_VERSION 1
+#define SHOWN_MAXIMUM 5 /* of aliases, of files of firmware */
+
+/* One FILE, and what came of it. */
+struct checked {
+	const char *path;
+	char *name;		 /* of the module, by the file's */
+	int fd;			 /* its sealed copy */
+	bool own;		 /* a file of the kernel's own package */
+	struct text description; /* lines of CHECKER_DESCRIPTION */
+	struct checker_verdict verdict;
+	struct text warnings; /* that we found beside it, as lines of a verdict */
+	struct error *error;  /* it could not be told */
+};
+
+struct checking {
+	const struct options *options;
+	const struct log *log;
+	struct check_kernel kernel;
+	int checker_fd;
+	struct checked *files;
+};
+
+static const char *outcome_name(const struct checked *checked)
+{
+	return checked->error				       ? "error"
+	       : checked->verdict.outcome == CHECKER_WILL_LOAD ? "will-load"
+	       : checked->verdict.outcome == CHECKER_POLICY    ? "policy"
+							       : "will-not-load";
+}
+
+static int outcome_code(const struct checked *checked)
+{
+	if (checked->error)
+		return error_code(checked->error) ? error_code(checked->error)
+						  : EXIT_INFRASTRUCTURE;
+	return checked->verdict.outcome == CHECKER_WILL_LOAD ? 0
+	       : checked->verdict.outcome == CHECKER_POLICY  ? EXIT_APPROVAL
+							     : EXIT_WILL_NOT_LOAD;
+}
+
+/* ---- The file */
+
+/* Below lib/modules/RELEASE/kernel, and nobody's but root's: depmod looks there, who builds not. */
+static bool is_own(const struct check_kernel *kernel, const struct stat *status, const char *name)
+{
+	const char *path;
+	bool builtin;
+	size_t length = check_kernel_own(kernel, name, &path, &builtin);
+	cleanup_free char *relative = length && !builtin ? strndup(path, length) : NULL;
+	static const char *const suffixes[] = { "", ".xz", ".zst", ".gz" };
+
+	for (size_t i = 0; relative && i < ARRAY_SIZE(suffixes); i++) {
+		cleanup_free char *whole = format_string("%s%s", relative, suffixes[i]);
+		struct stat own;
+
+		if (whole && fstatat(kernel->tree_fd, whole, &own, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    own.st_dev == status->st_dev && own.st_ino == status->st_ino)
+			return (own.st_mode & 022) == 0;
+	}
+	return false;
+}
+
+static int open_file(const struct checking *checking, struct checked *checked, struct error **error)
+{
+	const char *base = strrchr(checked->path, '/');
+	/* Without waiting for a FIFO's other end. */
+	cleanup_close int fd = open(checked->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	size_t length;
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return error_refuse(error, EXIT_NO_SOURCE, errno, "%s: %s", checked->path,
+				    strerror(errno));
+	if (!S_ISREG(status.st_mode))
+		return error_refuse(error, EXIT_NO_SOURCE, EINVAL, "%s is no regular file",
+				    checked->path);
+	if ((uint64_t)status.st_size > BUILD_MODULE_MAXIMUM)
+		return error_refuse(error, EXIT_WILL_NOT_LOAD, EFBIG,
+				    "%s has %lld bytes; a module has at most %llu", checked->path,
+				    (long long)status.st_size,
+				    (unsigned long long)BUILD_MODULE_MAXIMUM);
+	base = base ? base + 1 : checked->path;
+	length = check_module_stem(base);
+	if (length == 0)
+		return error_refuse(error, EXIT_USAGE, EINVAL,
+				    "%s: a module's file ends in .ko, .ko.xz, .ko.zst or .ko.gz, "
+				    "and is called as the module is",
+				    checked->path);
+	checked->name = strndup(base, length);
+	if (!checked->name)
+		return error_set_errno(error, ENOMEM, "%s", checked->path);
+	checked->own =
+		checking->kernel.tree_fd >= 0 && is_own(&checking->kernel, &status, checked->name);
+	return memfd_from_file("module", fd, (uint64_t)status.st_size, &checked->fd, error);
+}
+
+static int ask(const struct checking *checking, const struct checked *checked, int module_fd,
+	       const char *name, enum checker_purpose purpose, struct checker_verdict *ret_verdict,
+	       struct text *ret_text, struct error **error)
+{
+	const struct text *symvers = &checking->kernel.symvers;
+	cleanup_close int symvers_fd = -1;
+	struct checker_facts facts;
+	int r = check_kernel_facts(&checking->kernel, name, &facts, error);
+
+	if (r == 0)
+		r = memfd_from_bytes("symvers", symvers->data,
+				     purpose == CHECKER_DESCRIPTION ? 0 : symvers->length,
+				     &symvers_fd, error);
+	if (r < 0)
+		return r;
+	facts.purpose = purpose;
+	facts.flags |= CHECKER_MAY_BE_SIGNED;
+	facts.flags |= checked->own ? CHECKER_OF_KERNEL : 0;
+	return checker_run(checking->checker_fd, module_fd, symvers_fd, &facts,
+			   CHECKER_MILLISECONDS, ret_verdict, ret_text, error);
+}
+
+/* ---- What the verdict does not know: the tree of modules around it */
+
+/* The next value of key in a description, or NULL: to be freed. */
+static char *next_value(const char **line, const char *key)
+{
+	const size_t length = strlen(key);
+
+	while (*line && **line) {
+		const char *here = *line;
+		const size_t end = strcspn(here, "\n");
+
+		*line = here + end + (here[end] == '\n');
+		if (strncmp(here, key, length) == 0 && here[length] == '=')
+			return strndup(here + length + 1, end - length - 1);
+	}
+	return NULL;
+}
+
+static printf_like(2, 3) void warn(struct checked *checked, const char *format, ...)
+{
+	va_list arguments;
+	char line[512];
+
+	va_start(arguments, format);
+	(void)vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	ignore_result(
+		text_append_format(&checked->warnings, "warning: %s: %s\n", checked->name, line));
+}
+
+static void look_for_own_name(const struct checking *checking, struct checked *checked)
+{
+	const char *path = NULL;
+	bool builtin;
+	size_t length = check_kernel_own(&checking->kernel, checked->name, &path, &builtin);
+
+	if (length && builtin)
+		warn(checked, "the kernel has this module built in (%.*s), and refuses another",
+		     (int)(length < 120 ? length : 120), path);
+	else if (length)
+		warn(checked, "replaces the kernel's own module %.*s",
+		     (int)(length < 120 ? length : 120), path);
+}
+
+static void look_for_aliases(const struct checking *checking, struct checked *checked)
+{
+	const char *line = checked->description.data;
+	unsigned found = 0;
+
+	for (;;) {
+		cleanup_free char *alias = next_value(&line, "alias");
+		const char *module;
+		size_t length;
+
+		if (!alias)
+			break;
+		length = check_kernel_alias(&checking->kernel, alias, &module);
+		if (length && found++ < SHOWN_MAXIMUM)
+			warn(checked, "claims the alias %.120s, which the kernel's own %.*s has",
+			     alias, (int)(length < 60 ? length : 60), module);
+	}
+	if (found > SHOWN_MAXIMUM)
+		warn(checked, "claims %u more aliases of the kernel's own modules",
+		     found - SHOWN_MAXIMUM);
+}
+
+static void look_for_firmware(const struct checking *checking, struct checked *checked)
+{
+	const char *line = checked->description.data;
+	unsigned missing = 0;
+
+	for (;;) {
+		cleanup_free char *name = next_value(&line, "firmware");
+
+		if (!name)
+			break;
+		if (!check_kernel_has_firmware(&checking->kernel, name) &&
+		    missing++ < SHOWN_MAXIMUM)
+			warn(checked, "asks for firmware %.120s, which is not in lib/firmware",
+			     name);
+	}
+	if (missing > SHOWN_MAXIMUM)
+		warn(checked, "asks for %u more files of firmware that are not there",
+		     missing - SHOWN_MAXIMUM);
+}
+
+/* What the kernel's Module.symvers does not have: of modules that others added, or given beside. */
+static int add_exports_of(struct checking *checking, const struct checked *checked,
+			  const char *name, struct error **error)
+{
+	cleanup_close int added_fd = -1;
+	const struct checked other = { 0 };
+	struct checker_verdict verdict;
+	const char *path;
+	bool builtin;
+	int module_fd = -1;
+
+	if (check_kernel_own(&checking->kernel, name, &path, &builtin))
+		return 0;
+	for (size_t i = 0; i < checking->options->file_count; i++) {
+		if (checking->files[i].name && &checking->files[i] != checked &&
+		    string_equal(checking->files[i].name, name))
+			module_fd = checking->files[i].fd;
+	}
+	if (module_fd < 0)
+		module_fd = added_fd = check_kernel_open_added(&checking->kernel, name);
+	if (module_fd < 0)
+		return 0;
+	return ask(checking, &other, module_fd, name, CHECKER_EXPORTS, &verdict,
+		   &checking->kernel.symvers, error);
+}
+
+/* depends= as depmod and modpost write it: "a,b". */
+static int add_dependencies(struct checking *checking, struct checked *checked,
+			    struct error **error)
+{
+	const char *line = checked->description.data;
+	cleanup_free char *depends = next_value(&line, "depends");
+	char *rest = depends, *name;
+	int r = 0;
+
+	while (r == 0 && rest && (name = strsep(&rest, ","))) {
+		if (name_is_safe(name))
+			r = add_exports_of(checking, checked, name, error);
+	}
+	return r;
+}
+
+/* ---- The whole */
+
+static int examine(struct checking *checking, struct checked *checked, struct error **error)
+{
+	struct checker_verdict described;
+	int r = ask(checking, checked, checked->fd, checked->name, CHECKER_DESCRIPTION, &described,
+		    &checked->description, error);
+
+	if (r == 0)
+		r = add_dependencies(checking, checked, error);
+	if (r == 0)
+		r = ask(checking, checked, checked->fd, checked->name, CHECKER_LOADING,
+			&checked->verdict, NULL, error);
+	if (r == 0 && !checked->own) {
+		look_for_own_name(checking, checked);
+		look_for_aliases(checking, checked);
+	}
+	if (r == 0)
+		look_for_firmware(checking, checked);
+	return r < 0 ? error_context(error, "%s", checked->path) : 0;
+}
+
+static json_t *reasons_to_json(const struct checked *checked)
+{
+	const char *const lists[] = { checked->verdict.text,
+				      checked->warnings.data ? checked->warnings.data : "" };
+	json_t *reasons = json_array();
+
+	for (size_t i = 0; reasons && i < ARRAY_SIZE(lists); i++) {
+		for (const char *line = lists[i]; *line;) {
+			const size_t length = strcspn(line, "\n");
+			const bool warning = string_starts_with(line, "warning: ");
+			const bool policy = string_starts_with(line, "policy: ");
+			const size_t skipped = warning	? strlen("warning: ")
+					       : policy ? strlen("policy: ")
+							: 0;
+
+			if (!(length == strlen("will load") &&
+			      string_starts_with(line, "will load")))
+				(void)json_array_append_new(reasons,
+							    json_pack("{s:s, s:s%}", "severity",
+								      warning  ? "warning"
+								      : policy ? "policy"
+									       : "error",
+								      "text", line + skipped,
+								      length - skipped));
+			line += length + (line[length] == '\n');
+		}
+	}
+	return reasons;
+}
+
+/* separator: between values of one line; "": there is one. */
+static json_t *values_to_json(const struct checked *checked, const char *key, const char *separator)
+{
+	const char *line = checked->description.data;
+	json_t *list = json_array();
+	char *value;
+
+	while (list && (value = next_value(&line, key))) {
+		for (char *rest = value, *one; (one = strsep(&rest, separator));) {
+			if (*one)
+				(void)json_array_append_new(list, json_string(one));
+		}
+		free(value);
+	}
+	return list;
+}
+
+static json_t *marks_to_json(uint64_t marks)
+{
+	json_t *list = json_array();
+
+	for (unsigned bit = 0; list && bit < 64; bit++) {
+		const uint64_t mark = UINT64_C(1) << bit;
+
+		if (marks & mark && mark <= CHECKER_MARK_BUILD_ID)
+			(void)json_array_append_new(
+				list, json_string(checker_mark_name((enum checker_mark)mark)));
+	}
+	return list;
+}
+
+static json_t *file_to_json(const struct checking *checking, const struct checked *checked)
+{
+	const struct checker_verdict *verdict = &checked->verdict;
+	cleanup_free char *problem = checked->error ? error_describe(checked->error) : NULL;
+	const char *errnum = verdict->errnum > 0 ? strerrorname_np(verdict->errnum) : NULL;
+
+	return json_pack(
+		"{s:s, s:i, s:s, s:o, s:s?, s:s?, s:s, s:s?, s:o, s:o, s:s?, s:s?, s:s?, s:o, s:o,"
+		" s:o, s:o, s:i}",
+		"schema", "kmodbox-check", "schema_version", SCHEMA_VERSION, "kmodbox",
+		KMODBOX_VERSION, "file", record_text(checked->path), "module", checked->name,
+		"kernel", checking->kernel.release, "verdict", outcome_name(checked), "errno",
+		verdict->outcome == CHECKER_WILL_NOT_LOAD ? errnum : NULL, "reasons",
+		reasons_to_json(checked), "message", problem ? record_text(problem) : json_null(),
+		"vermagic", *verdict->vermagic ? verdict->vermagic : NULL, "license",
+		*verdict->license ? verdict->license : NULL, "compiler",
+		*verdict->compiler ? verdict->compiler : NULL, "marks",
+		marks_to_json(verdict->marks), "imports", values_to_json(checked, "import", ""),
+		"depends", values_to_json(checked, "depends", ","), "aliases",
+		values_to_json(checked, "alias", ""), "exit_code", outcome_code(checked));
+}
+
+static int print_json(const struct checking *checking, int code)
+{
+	const size_t count = checking->options->file_count;
+	cleanup_json json_t *list = json_array();
+	cleanup_free char *text = NULL;
+
+	for (size_t i = 0; list && i < count; i++)
+		(void)json_array_append_new(list, file_to_json(checking, &checking->files[i]));
+	if (list && json_array_size(list) == count)
+		text = json_to_text(count == 1 ? json_array_get(list, 0) : list);
+	if (text && fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+		return code;
+	(void)fputs("kmodbox: the verdict could not be printed as JSON\n", stderr);
+	return EXIT_INFRASTRUCTURE;
+}
+
+static void print_lines(const struct log *log, const char *text)
+{
+	while (text && *text) {
+		const size_t length = strcspn(text, "\n");
+
+		if (!(length == strlen("will load") && string_starts_with(text, "will load")))
+			log_info(log, "  %.*s", (int)length, text);
+		text += length + (text[length] == '\n');
+	}
+}
+
+static void print(const struct checking *checking, const struct checked *checked)
+{
+	const struct checker_verdict *verdict = &checked->verdict;
+	const char *release = checking->kernel.release;
+	int length;
+	const char *reason;
+
+	if (checked->error) {
+		log_error(checking->log, checked->error);
+		return;
+	}
+	reason = checker_verdict_reason(verdict, checked->name, &length);
+	if (verdict->outcome == CHECKER_WILL_LOAD)
+		log_info(checking->log, "%s will load on %s", checked->path, release);
+	else if (verdict->outcome == CHECKER_POLICY)
+		log_info(checking->log, "%s would load on %s, but policy objects: %.*s",
+			 checked->path, release, length, reason);
+	else
+		log_info(checking->log, "%s will not load on %s: %.*s (%s)", checked->path, release,
+			 length, reason, strerrorname_np(verdict->errnum) ?: "?");
+	if (verdict->outcome == CHECKER_WILL_LOAD || strchr(verdict->text, '\n'))
+		print_lines(checking->log, verdict->text);
+	print_lines(checking->log, checked->warnings.data);
+}
+
+static int check_files(struct checking *checking, struct error **error)
+{
+	const size_t count = checking->options->file_count;
+	int code = 0;
+
+	checking->files = calloc(count, sizeof(*checking->files));
+	if (!checking->files)
+		return error_set_errno(error, ENOMEM, "files");
+	for (size_t i = 0; i < count; i++) {
+		struct checked *checked = &checking->files[i];
+
+		*checked = (struct checked){ .path = checking->options->files[i], .fd = -1 };
+		(void)open_file(checking, checked, &checked->error);
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct checked *checked = &checking->files[i];
+		const int worst[] = { 0, EXIT_APPROVAL, EXIT_WILL_NOT_LOAD };
+		int here;
+
+		if (!checked->error)
+			(void)examine(checking, checked, &checked->error);
+		here = outcome_code(checked);
+		/* What could not be told counts most, then what will not load. */
+		for (size_t w = 0; w < ARRAY_SIZE(worst); w++) {
+			if (code == worst[w]) {
+				code = here == 0 || (here == EXIT_APPROVAL && w == 2) ? code : here;
+				break;
+			}
+		}
+		if (!checking->options->json)
+			print(checking, checked);
+	}
+	return checking->options->json ? print_json(checking, code) : code;
+}
+
+static void clear(struct checking *checking)
+{
+	for (size_t i = 0; checking->files && i < checking->options->file_count; i++) {
+		free(checking->files[i].name);
+		(void)close_fd(checking->files[i].fd);
+		text_clear(&checking->files[i].description);
+		text_clear(&checking->files[i].warnings);
+		(void)error_free(checking->files[i].error);
+	}
+	free(checking->files);
+	check_kernel_close(&checking->kernel);
+	(void)close_fd(checking->checker_fd);
+}
+
+int check_command(const struct options *options, const struct log *log)
+{
+	cleanup(clear) struct checking checking = {
+		.options = options, .log = log, .kernel = CHECK_KERNEL_INITIAL, .checker_fd = -1
+	};
+	cleanup_places struct places places = PLACES_INITIAL;
+	cleanup_error struct error *error = NULL;
+	int r = places_choose_kernels(options, &places, &error);
+
+	if (r == 0)
+		r = helper_open_program("kmodbox-checker", &checking.checker_fd, &error);
+	if (r == 0)
+		r = check_kernel_open(&places, options->kernel_count ? options->kernels[0] : NULL,
+				      options->architecture_count ? options->architectures[0]
+								  : NULL,
+				      checking.checker_fd, &checking.kernel, &error);
+	if (r == 0 && !checking.kernel.reference.struct_module_size && !options->json)
+		log_warning(log,
+			    "none of the kernel's own modules is below lib/modules/%s/kernel: the "
+			    "size of its struct module is not known and not compared",
+			    checking.kernel.release);
+	if (r == 0)
+		r = check_files(&checking, &error);
+	if (!error)
+		return r;
+	log_error(log, error);
+	return error_code(error) ? error_code(error) : EXIT_INFRASTRUCTURE;
+}
