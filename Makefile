@@ -58,7 +58,8 @@ program_kmodbox-unpack = lib/recipes/unpack_main
 helpers = kmodbox-launcher kmodbox-checker kmodbox-signer kmodbox-installer kmodbox-depmod kmodbox-unpack
 # A program whose main does not exist yet is no target.
 programs := $(foreach p,kmodbox $(helpers),$(if $(wildcard $(program_$(p)).c),$(p)))
-program_files = $(addprefix $(BUILD)/bin/,$(programs))
+guest = $(BUILD)/bin/kmodbox-guest
+program_files = $(addprefix $(BUILD)/bin/,$(programs)) $(guest)
 # Policies compiled beforehand; where what is built here cannot be run here, kmodbox compiles them.
 stored_policies := $(patsubst profiles/%,$(BUILD)/bin/profiles/%.bpf,$(wildcard profiles/*.seccomp))
 profile_files := $(patsubst profiles/%,$(BUILD)/bin/profiles/%,$(wildcard profiles/*)) $(stored_policies)
@@ -66,8 +67,8 @@ profile_files := $(patsubst profiles/%,$(BUILD)/bin/profiles/%,$(wildcard profil
 unit_sources := $(wildcard tests/unit/test_*.c)
 unit_programs = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
 # Programs that suites use: those that need our library, and single files: attackers, measuring tools.
-linked_sources := $(wildcard tests/recipes/*.c tests/hostile/layers/*.c tests/crash/soak/*.c) tests/bench/start.c
-tool_sources := $(filter-out $(linked_sources),$(wildcard tests/hostile/*.c tests/hosts/*.c tests/crash/*.c tests/bench/*.c))
+linked_sources := $(wildcard tests/recipes/*.c tests/hostile/layers/*.c tests/crash/soak/*.c) tests/bench/start.c tests/oracle/boot.c
+tool_sources := $(filter-out $(linked_sources),$(wildcard tests/hostile/*.c tests/hosts/*.c tests/crash/*.c tests/bench/*.c tests/oracle/*.c))
 tool_programs = $(patsubst %.c,$(BUILD)/%,$(tool_sources))
 
 .DELETE_ON_ERROR:
@@ -110,6 +111,11 @@ STATIC = $(if $(SANITIZE),,$(shell mkdir -p $(BUILD) && echo 'int main(void) { r
 	$(CC) -static-pie -x c -o $(BUILD)/static-test - -lseccomp -lcap -linih 2>/dev/null && echo -static-pie))
 $(BUILD)/bin/kmodbox: private PIE = $(or $(STATIC),-pie)
 $(BUILD)/bin/kmodbox: private pkg_libs = $(front_libraries)
+
+# Pid 1 of a virtual machine is alone there: no library, no sanitizer.
+$(guest): runners/guest_init_main.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call command,LINK,$(CC) -std=gnu17 -O2 -D_GNU_SOURCE $(warnings) $(if $(WERROR),-Werror) -static -o $@ $<)
 
 $(BUILD)/bin/profiles/%: profiles/%
 	@mkdir -p $(@D)
@@ -166,6 +172,12 @@ $(fuzz_programs): $(BUILD)/bin/%: $(BUILD)/tests/fuzz/%.o $(library)
 -include $(patsubst %.c,$(BUILD)/%.d,$(fuzz_sources))
 
 # What needs packages, then programs. `test` is deps and the suites, in a make that sees the packages.
+.PHONY: test-oracle
+test-oracle: deps
+	packaging/deps.sh --vm
+	$(again) all kernels $(tool_programs) $(linked_programs)
+	tests/oracle/run.sh
+
 .PHONY: deps kernels demo test test-unit test-hostile test-hosts test-crash test-soak test-real bench check run-tests unit-programs
 export BUILD KERNELS_DIR
 again = +$(MAKE) --no-print-directory
@@ -188,7 +200,7 @@ unit-programs: $(unit_programs)
 
 run-tests: all $(unit_programs) $(tool_programs) $(linked_programs)
 	@$(MAKE) --no-print-directory kernels || echo "tests that need kernel headers will be skipped"
-	KMODBOX_CRASH_COUNT=$${KMODBOX_CRASH_COUNT:-10} $(suites) check unit recipes corpus parity hostile hosts crash demo
+	KMODBOX_CRASH_COUNT=$${KMODBOX_CRASH_COUNT:-10} $(suites) check unit recipes corpus parity hostile hosts oracle crash demo
 
 test-unit: all $(unit_programs)
 	$(suites) unit
@@ -273,6 +285,7 @@ help:
 	@echo 'make test         get what is needed, build, run the suites'
 	@echo 'make test-unit    one suite alone; also test-hostile, test-hosts, test-crash, check'
 	@echo 'make test-soak    2,000 sandboxes of which parts are killed at random: nothing may be left'
+	@echo 'make test-oracle  what check predicts of modules and mutations of them, really loaded in QEMU'
 	@echo 'make test-real    thirty Debian drivers, compared byte for byte with what dkms builds'
 	@echo 'make bench        speed and memory, as ratios of paired runs'
 	@echo 'make fuzz         every parser of hostile bytes, FUZZ_SECONDS=60 each, by clang'

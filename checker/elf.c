@@ -96,6 +96,8 @@ static int check_section_names(struct elf_file *file, uint32_t index)
 			      "ELF Spec violation: section 0 type(%u)!=SH_NULL or non-zero "
 			      "len or addr",
 			      first.sh_type);
+	if (table.sh_type != SHT_STRTAB && file->version >= ELF_CHECKS_TABLES)
+		return refuse(file, "Invalid ELF section name table type: %u", table.sh_type);
 	if (table.sh_type != SHT_STRTAB)
 		note_oddity(file, "the section name table has type %u", table.sh_type);
 	file->section_names = (const char *)names;
@@ -193,6 +195,10 @@ static int check_symbol_names(struct elf_file *file, const Elf64_Shdr *section)
 	size_t size;
 	const char *names = (const char *)elf_contents(file, section->sh_link, &size);
 
+	const uint32_t type = elf_section(file, section->sh_link).sh_type;
+
+	if (type != SHT_STRTAB && file->version >= ELF_CHECKS_TABLES)
+		return refuse(file, "Invalid ELF symbol string table type: %u", type);
 	if (size == 0)
 		(void)object(file, "empty symbol string table");
 	else if (names[size - 1] != '\0')
@@ -206,8 +212,8 @@ static int check_symbol_names(struct elf_file *file, const Elf64_Shdr *section)
 		(void)object(file, "symbol string table missing leading NUL");
 		return r;
 	}
-	if (elf_section(file, section->sh_link).sh_type != SHT_STRTAB)
-		note_oddity(file, "the symbol string table is none");
+	if (type != SHT_STRTAB)
+		note_oddity(file, "the symbol string table has type %u", type);
 	return 0;
 }
 

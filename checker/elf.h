@@ -37,7 +37,8 @@ struct elf_file {
 
 /* Of Linux: its modules' files were looked at more closely with time. */
 #define ELF_COUNTS_SECTIONS 6004 /* 6.4: one .modinfo, one this_module, one symbol table */
-#define ELF_CHECKS_STRINGS 6013	 /* 6.13: the symbol table's strings too */
+#define ELF_CHECKS_TABLES 6012	 /* 6.12.y: that tables of names are string tables */
+#define ELF_CHECKS_STRINGS 6013	 /* 6.13: and what is in it */
 
 /*
  * Header, section headers and their names: 0; -ENOEXEC and file->reason: the kernel refuses it;

@@ -142,16 +142,24 @@ static int open_modinfo(struct examination *e)
 	uint32_t section = 0;
 	int r = refuse_several(e, ".modinfo");
 
-	if (r == 0)
+	/* Where it is counted it is also found without being allocated. */
+	if (r == 0 && e->version >= ELF_COUNTS_SECTIONS &&
+	    elf_find(&e->file, ".modinfo", &section) == 1 &&
+	    !(elf_section(&e->file, section).sh_flags & SHF_ALLOC)) {
+		finding_object(e, ".modinfo is not allocated");
+		r = 1;
+	} else if (r == 0) {
 		r = examination_section(e, ".modinfo", &section);
-	if (r <= 0) {
-		if (r == 0)
-			finding_refuse_unless_forced(e, ENOEXEC, "no .modinfo section");
-		return r < 0 ? r : -EPERM;
 	}
+	/* Without one nothing is said, and what nobody says is missed one by one. */
+	if (r == 0)
+		finding_object(e, "no .modinfo section");
+	if (r <= 0)
+		return r;
 	e->modinfo = (const char *)elf_contents(&e->file, section, &e->modinfo_size);
 	if (e->modinfo_size > 0 && e->modinfo[e->modinfo_size - 1] == '\0')
 		return 0;
+	e->modinfo_size = 0;
 	finding_object(e, "the .modinfo section is empty or not NUL terminated");
 	return -EPERM;
 }
@@ -229,7 +237,7 @@ static void examine_writable_code(struct examination *e)
 	}
 }
 
-/* Everything is mapped among the last 2 GiB of addresses; MODULES_LEN of x86 is at most 1.5. */
+/* layout_sections() adds sizes up in 32 bits; modules share MODULES_LEN, on x86 at most 1.5 GiB. */
 static void examine_size(struct examination *e)
 {
 	const uint64_t room = UINT64_C(3) << 29;
@@ -245,9 +253,11 @@ static void examine_size(struct examination *e)
 			finding_object(e, "section %" SHOWN " (index %u) asks for alignment %llu",
 				       elf_section_name(&e->file, i), i,
 				       (unsigned long long)section.sh_addralign);
-		size += section.sh_size < room ? section.sh_size : room;
+		size += section.sh_size <= UINT32_MAX ? section.sh_size : UINT64_C(1) << 32;
 	}
-	if (size >= room)
+	if (size > UINT32_MAX)
+		finding_object(e, "it would need over 4 GiB, and the kernel would lose count");
+	else if (size >= room)
 		finding_refuse(e, ENOMEM, "it would need %llu MiB of memory",
 			       (unsigned long long)(size >> 20));
 }
@@ -289,6 +299,11 @@ static void examine_all(struct examination *e, const uint8_t *module, size_t mod
 		finding_refuse(e, -r, "the kernel's Module.symvers is too large");
 	if (r < 0)
 		return;
+	/* kernel_read_file() has nothing to read. */
+	if (module_size == 0) {
+		finding_refuse(e, EINVAL, "the file is empty");
+		return;
+	}
 	r = elf_open(&e->file, module, module_size, e->facts->machine, e->version);
 	if (e->facts->purpose == CHECKER_LOADING)
 		examine_signature(e);

@@ -79,10 +79,7 @@ static int read_extended_versions(struct examination *e, uint32_t crc_section,
 	return 0;
 }
 
-/*
- * Whether the module was built against this version of the symbol; else refused. check_version()
- * warns where there is no version and lets it go.
- */
+/* Whether the module was built against this version of the symbol; else refused. */
 static bool version_is_right(struct examination *e, const struct symbol *symbol, const char *name,
 			     int errnum)
 {
@@ -91,7 +88,7 @@ static bool version_is_right(struct examination *e, const struct symbol *symbol,
 	if (!e->facts->modversions)
 		return true;
 	if (!version && e->has_versions)
-		finding_object(e, "no symbol version for %" SHOWN, name);
+		finding_refuse(e, errnum, "no symbol version for %" SHOWN, name);
 	else if (version && version->crc != symbol->crc)
 		finding_refuse(e, errnum, "disagrees about version of symbol %" SHOWN, name);
 	return version && version->crc == symbol->crc;

@@ -3,7 +3,7 @@
 # `make deps`: the packages to build kmodbox, its demo and its tests with. Installs only what is
 # missing, so it is quick and needs no privilege on a machine that has all. With --ci also what the
 # continuous integration uses: a second compiler, checkers of style. With --real also what the drivers
-# of tests/real/drivers need to be built at all.
+# of tests/real/drivers need to be built at all; with --vm what boots kernels.
 set -euo pipefail
 
 # Compiler and libraries; what builds of modules need; what tests need.
@@ -13,6 +13,7 @@ packages=(gcc make pkg-config libc6-dev
 	gcc-12 binutils kmod pahole patch bc xz-utils zstd
 	libcmocka-dev bubblewrap openssl procps scdoc)
 [ "${1:-}" != --ci ] || packages+=(clang libclang-rt-14-dev clang-format-14 lld llvm shellcheck)
+[ "${1:-}" != --vm ] || packages+=(qemu-system-x86)
 [ "${1:-}" != --real ] || packages+=(libxtables-dev libelf-dev gawk perl iptables)
 
 if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then

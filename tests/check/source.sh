@@ -44,8 +44,10 @@ search() {
 }
 
 rule "banned functions" "$(search '\b(v?sprintf|strcpy|strcat|strtok|ato[ifl]|atoll|alloca|system|popen|getenv|signal) *\(')"
-rule "numbers are parsed in lib/base/text.c only" "$(search '\bstrto(u?ll?|[dfl]|[iu]max) *\(' lib/base/text.c)"
-rule "raw system calls in lib/base/syscalls*.c only" "$(search '\bsyscall *\(' 'lib/base/syscalls[a-z_]*.c')"
+# Pid 1 of a virtual machine is linked with nothing of ours.
+guest=runners/guest_init_main.c
+rule "numbers are parsed in lib/base/text.c only" "$(search '\bstrto(u?ll?|[dfl]|[iu]max) *\(' "\(lib/base/text.c\|$guest\)")"
+rule "raw system calls in lib/base/syscalls*.c only" "$(search '\bsyscall *\(' "\(lib/base/syscalls[a-z_]*.c\|$guest\)")"
 
 # allowed FOLDER: what files of a folder may include, as a pattern. Imports point one way.
 allowed() {

@@ -18,8 +18,11 @@ run() {
 	shift
 	say "== $title"
 	"$@" 2>&1 </dev/null | tee "$output" || status=$?
-	grep -aE '^(FAILED|not ok) |: error: ' "$output" | grep -v '# SKIP' | sed "s|^|$title: |" >>"$build/failures" || true
+	grep -aE '^(FAILED|not ok|differ) |: error: ' "$output" | grep -v '# SKIP' | sed "s|^|$title: |" >>"$build/failures" || true
 	numbers=$(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' "$output" | tail -n 1)
+	# The oracle has a last line of its own.
+	[ -n "$numbers" ] ||
+		numbers=$(sed -nE 's/^[0-9]+ modules, ([0-9]+) agree, ([0-9]+) differ$/\1 \2 0/p' "$output" | tail -n 1)
 	read -r good bad unable <<<"${numbers:-0 0 0}"
 	passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + unable))
 	if [ -z "$numbers" ] || { [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; }; then

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A virtual machine from its start to its end, see vm.h. */
+#include "runners/vm.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/artifacts/exit_code.h"
+#include "lib/base/files.h"
+#include "lib/base/memfd.h"
+#include "lib/base/syscalls.h"
+
+#define PROGRAM "qemu-system-x86_64"
+#define MEMORY_MEBIBYTES 512
+/*
+ * A real KVM has said "ready" by then. Nested under some hypervisors /dev/kvm opens, and guests
+ * hang in it without a word.
+ */
+#define KVM_MILLISECONDS 5000
+#define FIRST_FD 10
+/* edd=off: the BIOS has no disk to be asked for, and waiting for it takes a second. */
+#define COMMAND_LINE "console=ttyS0 quiet panic=-1 edd=off"
+
+/* Descriptors of ours in QEMU, by these numbers. */
+enum { KERNEL = FIRST_FD, RAMDISK, CONSOLE, OUTPUT, NOTHING, QEMU_FDS };
+/* From the end of what it says to its own. */
+#define END_MILLISECONDS 10000
+
+struct machine {
+	const struct vm_spec *spec;
+	int ramdisk_fd;
+	pid_t pid;
+	int pid_fd;
+	int events_fd;	/* its end of the second serial port */
+	int console_fd; /* memfd that QEMU writes the first one to */
+	bool kvm;
+	int64_t started;
+	struct vm_result result;
+};
+
+static int64_t now_milliseconds(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* What does not depend on the machine. Serial ports: the console, then what the guest tells. */
+static const char *const fixed[] = {
+	"-nodefaults",
+	"-no-user-config",
+	"-display",
+	"none",
+	"-monitor",
+	"none",
+	"-no-reboot",
+	"-nic",
+	"none",
+	"-sandbox",
+	"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+	"-chardev",
+	"file,id=console,path=/proc/self/fd/12",
+	"-serial",
+	"chardev:console",
+	"-chardev",
+	"stdio,id=events,signal=off",
+	"-serial",
+	"chardev:events",
+	"-kernel",
+	"/proc/self/fd/10",
+	"-initrd",
+	"/proc/self/fd/11",
+};
+
+static _Noreturn void run_qemu(const struct machine *machine)
+{
+	static const char *const environment[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C",
+						   NULL };
+	const struct vm_spec *spec = machine->spec;
+	char memory[16], command_line[1024];
+	const char *const changing[] = {
+		"-accel",  machine->kvm ? "kvm" : "tcg",
+		"-cpu",	   machine->kvm ? "host" : "max",
+		"-m",	   memory,
+		"-append", command_line,
+	};
+	const char *argv[1 + ARRAY_SIZE(fixed) + ARRAY_SIZE(changing) + 1] = { PROGRAM };
+
+	(void)snprintf(memory, sizeof(memory), "%u",
+		       spec->memory_mebibytes ? spec->memory_mebibytes : MEMORY_MEBIBYTES);
+	(void)snprintf(command_line, sizeof(command_line), "%s%s%s", COMMAND_LINE,
+		       spec->command_line ? " " : "", spec->command_line ? spec->command_line : "");
+	memcpy(argv + 1, fixed, sizeof(fixed));
+	memcpy(argv + 1 + ARRAY_SIZE(fixed), changing, sizeof(changing));
+	execvpe(PROGRAM, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)environment);
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+/* In the child: only what it is given, and gone with us. */
+static _Noreturn void become_qemu(const struct machine *machine, int output_fd)
+{
+	const int given[] = { machine->spec->kernel_fd, machine->ramdisk_fd, machine->console_fd,
+			      output_fd, open("/dev/null", O_RDWR | O_CLOEXEC) };
+	int sources[ARRAY_SIZE(given)];
+
+	/* First out of the way, or one would overwrite another that is still needed. */
+	for (size_t i = 0; i < ARRAY_SIZE(given); i++) {
+		sources[i] = fcntl(given[i], F_DUPFD_CLOEXEC, QEMU_FDS);
+		if (sources[i] < 0)
+			_exit(126);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(given); i++) {
+		if (dup2(sources[i], FIRST_FD + (int)i) < 0)
+			_exit(126);
+	}
+	if (dup2(NOTHING, 0) < 0 || dup2(OUTPUT, 1) < 0 ||
+	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || close_range(3, FIRST_FD - 1, 0) < 0 ||
+	    close_range(OUTPUT, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+		_exit(126);
+	run_qemu(machine);
+}
+
+static int start(struct machine *machine, struct error **error)
+{
+	cleanup_close int read_fd = -1, write_fd = -1;
+	int ends[2], r = memfd_new("console", &machine->console_fd, error);
+
+	if (r < 0)
+		return r;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_set_errno(error, errno, "virtual machine");
+	read_fd = ends[0];
+	write_fd = ends[1];
+	machine->started = now_milliseconds();
+	machine->pid = sys_clone3(CLONE_PIDFD, SIGCHLD, &machine->pid_fd);
+	if (machine->pid < 0)
+		return error_set_errno(error, -machine->pid, "virtual machine");
+	if (machine->pid == 0)
+		become_qemu(machine, write_fd);
+	machine->events_fd = TAKE_FD(read_fd);
+	return 0;
+}
+
+static bool has_line(const struct text *events, const char *line)
+{
+	const size_t length = strlen(line);
+	const char *at = events->data;
+
+	while (at && (at = strstr(at, line))) {
+		if ((at == events->data || at[-1] == '\n') &&
+		    (at[length] == '\n' || at[length] == ' '))
+			return true;
+		at += length;
+	}
+	return false;
+}
+
+/* More of what the guest says. False: it ended, or said too much. */
+static bool read_events(struct machine *machine)
+{
+	char bytes[16384];
+	ssize_t length = read(machine->events_fd, bytes, sizeof(bytes));
+
+	if (length < 0)
+		return errno == EINTR || errno == EAGAIN;
+	if (length == 0)
+		return false;
+	for (ssize_t i = 0; i < length; i++) {
+		if (bytes[i] != '\n' && (bytes[i] < ' ' || bytes[i] > '~'))
+			bytes[i] = '?';
+	}
+	if (machine->result.events.length + (size_t)length > VM_EVENTS_MAXIMUM ||
+	    text_append(&machine->result.events, bytes, (size_t)length) < 0) {
+		machine->result.end = VM_FLOODED;
+		return false;
+	}
+	return true;
+}
+
+/* -1: the first deadline passed without a word. */
+static int follow(struct machine *machine)
+{
+	const unsigned allowed =
+		machine->spec->milliseconds ? machine->spec->milliseconds : VM_MILLISECONDS;
+	bool spoken = false;
+
+	for (;;) {
+		const int64_t passed = now_milliseconds() - machine->started;
+		const int64_t limit = machine->kvm && !spoken ? KVM_MILLISECONDS : allowed;
+		struct pollfd fds[] = { { .fd = machine->events_fd, .events = POLLIN },
+					{ .fd = machine->spec->cancel_fd, .events = POLLIN } };
+		struct stat console;
+		int r;
+
+		if (passed >= limit) {
+			machine->result.end = VM_TIMED_OUT;
+			return machine->kvm && !spoken ? -1 : 0;
+		}
+		/* The console has no reader: looked at now and then. */
+		r = poll(fds, ARRAY_SIZE(fds), (int)(limit - passed < 500 ? limit - passed : 500));
+		if (fstat(machine->console_fd, &console) == 0 &&
+		    (uint64_t)console.st_size > VM_CONSOLE_MAXIMUM) {
+			machine->result.end = VM_FLOODED;
+			return 0;
+		}
+		if (r > 0 && fds[1].revents) {
+			machine->result.end = VM_CANCELLED;
+			return 0;
+		}
+		if (r > 0 && fds[0].revents && !read_events(machine))
+			return 0;
+		spoken = spoken || has_line(&machine->result.events, "ready");
+	}
+}
+
+static int read_console(struct machine *machine, struct error **error)
+{
+	int r;
+
+	if (lseek(machine->console_fd, 0, SEEK_SET) < 0)
+		return error_set_errno(error, errno, "console");
+	r = read_fd(machine->console_fd, 2 * VM_CONSOLE_MAXIMUM, &machine->result.console, error);
+	for (size_t i = 0; r == 0 && i < machine->result.console.length; i++) {
+		char *c = &machine->result.console.data[i];
+
+		if (*c != '\n' && (*c < ' ' || *c > '~'))
+			*c = *c == '\r' ? ' ' : '?';
+	}
+	return r;
+}
+
+/* Its end, by force where it has not come by itself. */
+static int finish(struct machine *machine, struct error **error)
+{
+	struct pollfd ended = { .fd = machine->pid_fd, .events = POLLIN };
+	const bool by_itself = machine->result.end == 0 && poll(&ended, 1, END_MILLISECONDS) == 1;
+	int status = 0;
+
+	if (machine->result.end == 0 && !by_itself)
+		machine->result.end = VM_TIMED_OUT;
+	if (!by_itself)
+		(void)pidfd_send_signal(machine->pid_fd, SIGKILL, NULL, 0);
+	while (waitpid(machine->pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return error_set_errno(error, errno, "virtual machine");
+	}
+	machine->result.milliseconds = (unsigned)(now_milliseconds() - machine->started);
+	if (by_itself && WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		return error_refuse(error, EXIT_INFRASTRUCTURE, ENOENT,
+				    PROGRAM " is not there: install qemu-system-x86");
+	if (by_itself && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
+		return error_refuse(error, EXIT_INFRASTRUCTURE, EIO,
+				    PROGRAM " ended with %s %d; what it says is above",
+				    WIFEXITED(status) ? "status" : "signal",
+				    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+	if (by_itself)
+		machine->result.end =
+			has_line(&machine->result.events, "done") ? VM_DONE : VM_STOPPED;
+	return read_console(machine, error);
+}
+
+static void clear(struct machine *machine)
+{
+	machine->pid_fd = close_fd(machine->pid_fd);
+	machine->events_fd = close_fd(machine->events_fd);
+	machine->console_fd = close_fd(machine->console_fd);
+	vm_result_clear(&machine->result);
+}
+
+/* ret_silent: KVM was tried and said nothing. */
+static int run(const struct vm_spec *spec, int ramdisk_fd, bool kvm, struct vm_result *ret_result,
+	       bool *ret_silent, struct error **error)
+{
+	cleanup(clear) struct machine machine = { .spec = spec,
+						  .ramdisk_fd = ramdisk_fd,
+						  .pid_fd = -1,
+						  .events_fd = -1,
+						  .console_fd = -1,
+						  .kvm = kvm };
+	int r = start(&machine, error);
+
+	if (r < 0)
+		return r;
+	*ret_silent = follow(&machine) < 0;
+	r = finish(&machine, error);
+	/* One that does not even start says so by its status. */
+	if (kvm && (r < 0 || !has_line(&machine.result.events, "ready")))
+		*ret_silent = true;
+	machine.result.accelerator = kvm ? VM_KVM : VM_EMULATION;
+	if (r == 0 && !*ret_silent) {
+		*ret_result = machine.result;
+		machine.result = (struct vm_result){ 0 };
+	}
+	return r;
+}
+
+int vm_run(const struct vm_spec *spec, struct vm_result *ret_result, struct error **error)
+{
+	cleanup_close int ramdisk_fd = -1;
+	bool silent = false;
+	const bool kvm = spec->accelerator == VM_KVM ||
+			 (spec->accelerator == VM_ANY && access("/dev/kvm", R_OK | W_OK) == 0);
+	int r = vm_make_ramdisk(spec, &ramdisk_fd, error);
+
+	if (r < 0)
+		return r;
+	if (kvm) {
+		cleanup_error struct error *reason = NULL;
+
+		r = run(spec, ramdisk_fd, true, ret_result, &silent, &reason);
+		if (r == 0 && !silent)
+			return 0;
+		if (spec->accelerator == VM_KVM)
+			return error_refuse(error, EXIT_INFRASTRUCTURE, EIO,
+					    "no guest boots by KVM here within %d s",
+					    KVM_MILLISECONDS / 1000);
+	}
+	return run(spec, ramdisk_fd, false, ret_result, &silent, error);
+}
+
+void vm_result_clear(struct vm_result *result)
+{
+	text_clear(&result->events);
+	text_clear(&result->console);
+	*result = (struct vm_result){ 0 };
+}
