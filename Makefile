@@ -172,7 +172,12 @@ $(fuzz_programs): $(BUILD)/bin/%: $(BUILD)/tests/fuzz/%.o $(library)
 -include $(patsubst %.c,$(BUILD)/%.d,$(fuzz_sources))
 
 # What needs packages, then programs. `test` is deps and the suites, in a make that sees the packages.
-.PHONY: test-oracle
+.PHONY: test-oracle test-vm
+test-vm: deps
+	packaging/deps.sh --vm
+	$(again) all kernels $(linked_programs)
+	tests/vm/run.sh
+
 test-oracle: deps
 	packaging/deps.sh --vm
 	$(again) all kernels $(tool_programs) $(linked_programs)
@@ -200,7 +205,7 @@ unit-programs: $(unit_programs)
 
 run-tests: all $(unit_programs) $(tool_programs) $(linked_programs)
 	@$(MAKE) --no-print-directory kernels || echo "tests that need kernel headers will be skipped"
-	KMODBOX_CRASH_COUNT=$${KMODBOX_CRASH_COUNT:-10} $(suites) check unit recipes corpus parity hostile hosts oracle crash demo
+	KMODBOX_CRASH_COUNT=$${KMODBOX_CRASH_COUNT:-10} $(suites) check unit recipes corpus parity hostile hosts oracle vm crash demo
 
 test-unit: all $(unit_programs)
 	$(suites) unit
@@ -286,6 +291,7 @@ help:
 	@echo 'make test-unit    one suite alone; also test-hostile, test-hosts, test-crash, check'
 	@echo 'make test-soak    2,000 sandboxes of which parts are killed at random: nothing may be left'
 	@echo 'make test-oracle  what check predicts of modules and mutations of them, really loaded in QEMU'
+	@echo 'make test-vm      boots of real kernels: drivers that load, modules that go wrong in every way'
 	@echo 'make test-real    thirty Debian drivers, compared byte for byte with what dkms builds'
 	@echo 'make bench        speed and memory, as ratios of paired runs'
 	@echo 'make fuzz         every parser of hostile bytes, FUZZ_SECONDS=60 each, by clang'

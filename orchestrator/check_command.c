@@ -123,9 +123,7 @@ static int ask(const struct checking *checking, const struct checked *checked, i
 	int r = check_kernel_facts(&checking->kernel, name, &facts, error);
 
 	if (r == 0)
-		r = memfd_from_bytes("symvers", symvers->data,
-				     purpose == CHECKER_DESCRIPTION ? 0 : symvers->length,
-				     &symvers_fd, error);
+		r = memfd_from_bytes("symvers", symvers->data, symvers->length, &symvers_fd, error);
 	if (r < 0)
 		return r;
 	facts.purpose = purpose;
@@ -136,22 +134,6 @@ static int ask(const struct checking *checking, const struct checked *checked, i
 }
 
 /* ---- What the verdict does not know: the tree of modules around it */
-
-/* The next value of key in a description, or NULL: to be freed. */
-static char *next_value(const char **line, const char *key)
-{
-	const size_t length = strlen(key);
-
-	while (*line && **line) {
-		const char *here = *line;
-		const size_t end = strcspn(here, "\n");
-
-		*line = here + end + (here[end] == '\n');
-		if (strncmp(here, key, length) == 0 && here[length] == '=')
-			return strndup(here + length + 1, end - length - 1);
-	}
-	return NULL;
-}
 
 static printf_like(2, 3) void warn(struct checked *checked, const char *format, ...)
 {
@@ -185,7 +167,7 @@ static void look_for_aliases(const struct checking *checking, struct checked *ch
 	unsigned found = 0;
 
 	for (;;) {
-		cleanup_free char *alias = next_value(&line, "alias");
+		cleanup_free char *alias = check_next_value(&line, "alias");
 		const char *module;
 		size_t length;
 
@@ -207,7 +189,7 @@ static void look_for_firmware(const struct checking *checking, struct checked *c
 	unsigned missing = 0;
 
 	for (;;) {
-		cleanup_free char *name = next_value(&line, "firmware");
+		cleanup_free char *name = check_next_value(&line, "firmware");
 
 		if (!name)
 			break;
@@ -252,7 +234,7 @@ static int add_dependencies(struct checking *checking, struct checked *checked,
 			    struct error **error)
 {
 	const char *line = checked->description.data;
-	cleanup_free char *depends = next_value(&line, "depends");
+	cleanup_free char *depends = check_next_value(&line, "depends");
 	char *rest = depends, *name;
 	int r = 0;
 
@@ -267,9 +249,8 @@ static int add_dependencies(struct checking *checking, struct checked *checked,
 
 static int examine(struct checking *checking, struct checked *checked, struct error **error)
 {
-	struct checker_verdict described;
-	int r = ask(checking, checked, checked->fd, checked->name, CHECKER_DESCRIPTION, &described,
-		    &checked->description, error);
+	int r = check_kernel_describe(&checking->kernel, checking->checker_fd, checked->fd,
+				      checked->name, &checked->description, error);
 
 	if (r == 0)
 		r = add_dependencies(checking, checked, error);
@@ -322,7 +303,7 @@ static json_t *values_to_json(const struct checked *checked, const char *key, co
 	json_t *list = json_array();
 	char *value;
 
-	while (list && (value = next_value(&line, key))) {
+	while (list && (value = check_next_value(&line, key))) {
 		for (char *rest = value, *one; (one = strsep(&rest, separator));) {
 			if (*one)
 				(void)json_array_append_new(list, json_string(one));

@@ -259,3 +259,45 @@ bool check_kernel_has_firmware(const struct check_kernel *kernel, const char *na
 	}
 	return false;
 }
+
+int check_kernel_open_own(const struct check_kernel *kernel, const char *name)
+{
+	const char *line = NULL;
+	bool builtin = false;
+	const size_t length = check_kernel_own(kernel, name, &line, &builtin);
+	cleanup_free char *path = length && !builtin ? strndup(line, length) : NULL;
+
+	return path ? open_module(kernel->tree_fd, path) : -1;
+}
+
+int check_kernel_describe(const struct check_kernel *kernel, int checker_fd, int module_fd,
+			  const char *name, struct text *ret_lines, struct error **error)
+{
+	cleanup_close int empty_fd = -1;
+	struct checker_verdict verdict;
+	struct checker_facts facts;
+	int r = check_kernel_facts(kernel, name, &facts, error);
+
+	if (r == 0)
+		r = memfd_from_bytes("symvers", "", 0, &empty_fd, error);
+	if (r < 0)
+		return r;
+	facts.purpose = CHECKER_DESCRIPTION;
+	return checker_run(checker_fd, module_fd, empty_fd, &facts, CHECKER_MILLISECONDS, &verdict,
+			   ret_lines, error);
+}
+
+char *check_next_value(const char **line, const char *key)
+{
+	const size_t length = strlen(key);
+
+	while (*line && **line) {
+		const char *here = *line;
+		const size_t end = strcspn(here, "\n");
+
+		*line = here + end + (here[end] == '\n');
+		if (strncmp(here, key, length) == 0 && here[length] == '=')
+			return strndup(here + length + 1, end - length - 1);
+	}
+	return NULL;
+}

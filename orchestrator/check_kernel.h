@@ -48,6 +48,14 @@ size_t check_kernel_alias(const struct check_kernel *kernel, const char *alias,
 			  const char **ret_module);
 /* A module that others added, "updates/dkms/x.ko.xz", for who depends on it; -1: none. */
 int check_kernel_open_added(const struct check_kernel *kernel, const char *name);
+/* The kernel's own one in a sealed copy; -1: it has none, or built in. */
+int check_kernel_open_own(const struct check_kernel *kernel, const char *name);
+/* What a module says of itself (CHECKER_DESCRIPTION), read in the checker's jail. */
+int check_kernel_describe(const struct check_kernel *kernel, int checker_fd, int module_fd,
+			  const char *name, struct text *ret_lines,
+			  struct error **error) must_check;
+/* The next value of key in such lines, to be freed; NULL: no more. */
+char *check_next_value(const char **line, const char *key);
 bool check_kernel_has_firmware(const struct check_kernel *kernel, const char *name);
 
 /* name up to its .ko, .ko.xz, .ko.zst or .ko.gz: the length; 0: it is called otherwise. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
+#include "orchestrator/boot_test.h"
 #include "orchestrator/check_command.h"
 #include "orchestrator/doctor.h"
 #include "orchestrator/framework.h"
@@ -135,6 +136,8 @@ static int run(const struct options *options, const struct log *log)
 		return profile_command(options, log);
 	case VERB_CHECK:
 		return check_command(options, log);
+	case VERB_BOOT_TEST:
+		return boot_test(options, log);
 	case VERB_SANDBOX: /* with --json; else kmodbox_main.c */
 		return sandbox_command(options, log, sandbox_report);
 	case VERB_STATUS:

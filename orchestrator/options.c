@@ -114,6 +114,7 @@ static const struct {
 	{ "doctor", VERB_DOCTOR },
 	{ "profile", VERB_PROFILE },
 	{ "check", VERB_CHECK },
+	{ "boot-test", VERB_BOOT_TEST },
 	{ "help", VERB_HELP },
 	{ "version", VERB_VERSION },
 	{ "generate_mok", VERB_NONE },

@@ -73,7 +73,8 @@ static bool has_json(enum verb verb)
 {
 	return verb == VERB_STATUS || verb == VERB_DOCTOR || verb == VERB_PROFILE ||
 	       verb == VERB_SANDBOX || verb == VERB_BUILD || verb == VERB_INSTALL ||
-	       verb == VERB_MATCH || verb == VERB_AUTOINSTALL || verb == VERB_CHECK;
+	       verb == VERB_MATCH || verb == VERB_AUTOINSTALL || verb == VERB_CHECK ||
+	       verb == VERB_BOOT_TEST;
 }
 
 /* An option that one verb has, given to another, would be ignored: not what was asked for. */
@@ -100,6 +101,9 @@ static int check_belonging(const struct options *options, struct error **error)
 			error, EXIT_USAGE, EINVAL,
 			"check is about files, and one kernel: kmodbox check FILE.ko -k "
 			"KERNEL");
+	if (options->verb == VERB_BOOT_TEST && options->kernel_count > 1)
+		return error_refuse(error, EXIT_USAGE, EINVAL,
+				    "boot-test boots one kernel: give one -k");
 	if (options->json && !has_json(options->verb))
 		return error_refuse(error, EXIT_NO_SOURCE, ENOTSUP,
 				    "%s has no --json: see kmodbox help for those that have",

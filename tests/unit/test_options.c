@@ -315,7 +315,7 @@ static void test_help_and_version(void **state)
 		line += length + 1;
 	}
 	assert_in_range(lines, 30, 80);
-	for (int verb = VERB_ADD; verb <= VERB_CHECK; verb++)
+	for (int verb = VERB_ADD; verb <= VERB_BOOT_TEST; verb++)
 		assert_non_null(strstr(options_help(), verb_name((enum verb)verb)));
 	assert_string_equal(verb_name(VERB_UNINSTALL), "uninstall");
 }
