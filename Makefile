@@ -67,7 +67,7 @@ profile_files := $(patsubst profiles/%,$(BUILD)/bin/profiles/%,$(wildcard profil
 unit_sources := $(wildcard tests/unit/test_*.c)
 unit_programs = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
 # Programs that suites use: those that need our library, and single files: attackers, measuring tools.
-linked_sources := $(wildcard tests/recipes/*.c tests/hostile/layers/*.c tests/crash/soak/*.c) tests/bench/start.c tests/oracle/boot.c
+linked_sources := $(wildcard tests/recipes/*.c tests/hostile/layers/*.c tests/crash/soak/*.c) tests/bench/start.c tests/oracle/boot.c tests/oracle/describe.c
 tool_sources := $(filter-out $(linked_sources),$(wildcard tests/hostile/*.c tests/hosts/*.c tests/crash/*.c tests/bench/*.c tests/oracle/*.c))
 tool_programs = $(patsubst %.c,$(BUILD)/%,$(tool_sources))
 
@@ -172,7 +172,12 @@ $(fuzz_programs): $(BUILD)/bin/%: $(BUILD)/tests/fuzz/%.o $(library)
 -include $(patsubst %.c,$(BUILD)/%.d,$(fuzz_sources))
 
 # What needs packages, then programs. `test` is deps and the suites, in a make that sees the packages.
-.PHONY: test-oracle test-vm
+.PHONY: test-oracle test-vm test-crosscheck
+# CROSSCHECK=all: every module of both kernels.
+test-crosscheck: deps
+	$(again) all kernels $(linked_programs)
+	tests/oracle/crosscheck.sh
+
 test-vm: deps
 	packaging/deps.sh --vm
 	$(again) all kernels $(linked_programs)
@@ -205,7 +210,7 @@ unit-programs: $(unit_programs)
 
 run-tests: all $(unit_programs) $(tool_programs) $(linked_programs)
 	@$(MAKE) --no-print-directory kernels || echo "tests that need kernel headers will be skipped"
-	KMODBOX_CRASH_COUNT=$${KMODBOX_CRASH_COUNT:-10} $(suites) check unit recipes corpus parity hostile hosts oracle vm crash demo
+	KMODBOX_CRASH_COUNT=$${KMODBOX_CRASH_COUNT:-10} $(suites) check unit recipes corpus parity hostile hosts oracle crosscheck vm crash demo
 
 test-unit: all $(unit_programs)
 	$(suites) unit
@@ -291,6 +296,7 @@ help:
 	@echo 'make test-unit    one suite alone; also test-hostile, test-hosts, test-crash, check'
 	@echo 'make test-soak    2,000 sandboxes of which parts are killed at random: nothing may be left'
 	@echo 'make test-oracle  what check predicts of modules and mutations of them, really loaded in QEMU'
+	@echo 'make test-crosscheck  what is read of a kernel image and what kmod reads of it, compared'
 	@echo 'make test-vm      boots of real kernels: drivers that load, modules that go wrong in every way'
 	@echo 'make test-real    thirty Debian drivers, compared byte for byte with what dkms builds'
 	@echo 'make bench        speed and memory, as ratios of paired runs'

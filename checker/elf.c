@@ -83,10 +83,11 @@ static int check_header(struct elf_file *file, uint32_t machine, Elf64_Ehdr *ret
 static int check_section_names(struct elf_file *file, uint32_t index)
 {
 	Elf64_Shdr table = elf_section(file, index), first = elf_section(file, 0);
-	const uint8_t *names = file->bytes + table.sh_offset;
+	const uint8_t *names;
 
 	if (!range_is_inside(table.sh_offset, table.sh_size, file->size))
 		return refuse(file, "Invalid ELF section hdr(type %u)", table.sh_type);
+	names = file->bytes + table.sh_offset;
 	if (table.sh_size == 0)
 		return refuse(file, "empty section name table");
 	if (names[table.sh_size - 1] != '\0')

@@ -333,7 +333,7 @@ void checker_examine(const uint8_t *module, size_t module_size, const char *symv
 		     size_t symvers_size, const struct checker_facts *facts,
 		     struct checker_verdict *ret_verdict, struct text *ret_exports)
 {
-	struct examination e = { .facts = facts, .verdict = ret_verdict };
+	struct examination e = { .facts = facts, .verdict = ret_verdict, .modinfo = "" };
 	cleanup_text struct text exports = { 0 };
 
 	memset(ret_verdict, 0, sizeof(*ret_verdict));

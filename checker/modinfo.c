@@ -144,7 +144,21 @@ void examine_modinfo(struct examination *e)
 	examine_tags(e);
 }
 
-/* What others may be told of: one line each, in their own words but for the control characters. */
+/* "KEY=VALUE", without a byte that could end a line or steer a terminal. */
+static int append_line(struct examination *e, const char *key, const char *value)
+{
+	size_t at = e->exports->length;
+	int r = text_append_format(e->exports, "%s=%s", key, value);
+
+	for (; r == 0 && at < e->exports->length; at++) {
+		if (e->exports->data[at] < ' ' || e->exports->data[at] > '~')
+			e->exports->data[at] = '?';
+	}
+	if (r == 0)
+		r = text_append(e->exports, "\n", 1);
+	return r == 0 && e->exports->length > CHECKER_EXPORTS_MAXIMUM ? -E2BIG : r;
+}
+
 void examine_description(struct examination *e)
 {
 	static const char *const keys[] = {
@@ -155,27 +169,14 @@ void examine_description(struct examination *e)
 
 	for (size_t k = 0; k < ARRAY_SIZE(keys); k++) {
 		for (const char *value = modinfo_next(e, keys[k], NULL); value && r == 0;
-		     value = modinfo_next(e, keys[k], value)) {
-			size_t start = e->exports->length;
-
-			r = text_append_format(e->exports, "%s=%s", keys[k], value);
-			for (size_t i = start; i < e->exports->length; i++) {
-				if (e->exports->data[i] < ' ' || e->exports->data[i] > '~')
-					e->exports->data[i] = '?';
-			}
-			r = r ? r : text_append(e->exports, "\n", 1);
-			if (r == 0 && e->exports->length > CHECKER_EXPORTS_MAXIMUM)
-				r = -E2BIG;
-		}
+		     value = modinfo_next(e, keys[k], value))
+			r = append_line(e, keys[k], value);
 	}
 	for (uint32_t i = 1; r == 0 && i < e->file.symbol_count; i++) {
 		Elf64_Sym symbol = elf_symbol(&e->file, i);
 
 		if (symbol.st_shndx == SHN_UNDEF)
-			r = text_append_format(e->exports, "import=%s\n",
-					       elf_symbol_name(&e->file, &symbol));
-		if (r == 0 && e->exports->length > CHECKER_EXPORTS_MAXIMUM)
-			r = -E2BIG;
+			r = append_line(e, "import", elf_symbol_name(&e->file, &symbol));
 	}
 	if (r < 0)
 		finding_refuse(e, -r, "it says too much of itself");

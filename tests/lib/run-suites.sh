@@ -33,6 +33,7 @@ run() {
 for suite in "$@"; do
 	case $suite in
 	unit) run unit tests/lib/run-unit.sh ;;
+	crosscheck) run crosscheck tests/oracle/crosscheck.sh ;;
 	demo) run demo tests/demo.sh --as-test ;;
 	*)
 		if [ -x "tests/$suite/run.sh" ]; then
