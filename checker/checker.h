@@ -146,6 +146,15 @@ const char *checker_mark_name(enum checker_mark mark);
 int checker_facts_from_config(const char *config, size_t length, const char *release,
 			      const char *architecture, const char *module_name,
 			      struct checker_facts *ret_facts, struct error **error) must_check;
+/*
+ * The same, and stricter: with what the verdict of CHECKER_REFERENCE says of a module made with
+ * that kernel's headers (NULL: none is there). -EINVAL: it contradicts .config. Only with it can
+ * modules for a kernel with CONFIG_RANDSTRUCT be checked (else -EOPNOTSUPP).
+ */
+int checker_facts_with_reference(const char *config, size_t length, const char *release,
+				 const char *architecture, const char *module_name,
+				 const struct checker_verdict *reference,
+				 struct checker_facts *ret_facts, struct error **error) must_check;
 
 /*
  * Runs the program behind checker_fd on two sealed memfds, for at most so long (usually
@@ -157,5 +166,12 @@ int checker_facts_from_config(const char *config, size_t length, const char *rel
 int checker_run(int checker_fd, int module_fd, int symvers_fd, const struct checker_facts *facts,
 		unsigned milliseconds, struct checker_verdict *ret_verdict,
 		struct text *ret_exports, struct error **error) must_check;
+/*
+ * The same with CHECKER_REFERENCE, for a module made with the headers of that kernel: the verdict
+ * that checker_facts_with_reference() takes.
+ */
+int checker_run_reference(int checker_fd, int module_fd, const char *release,
+			  const char *architecture, struct checker_verdict *ret_verdict,
+			  struct error **error) must_check;
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What a kernel expects of its modules, from its .config as include/linux/vermagic.h makes the
- * string of it. The .config is trusted, as the headers it lies beside are.
+ * string of it. The .config is trusted, as the headers it lies beside are; what a reference module
+ * says only adds to it.
  */
 #include <elf.h>
 #include <stdbool.h>
@@ -52,10 +53,60 @@ static uint64_t flags_of(const char *config, size_t length)
 	return flags;
 }
 
+/* The string holds a hash of a seed that .config does not show. */
+static bool is_randomised(const char *config, size_t length)
+{
+	return config_is_set(config, length, "RANDSTRUCT") ||
+	       config_is_set(config, length, "GCC_PLUGIN_RANDSTRUCT");
+}
+
+/*
+ * What the reference module has behind what .config means is expected of others, too: a seed's
+ * hash, or what only that distribution's kernels have. Nothing that .config means is given up.
+ */
+static int add_reference(const struct checker_verdict *reference, const char *release,
+			 bool randomised, struct checker_facts *facts, struct error **error)
+{
+	const char *rest;
+
+	if (reference->outcome != CHECKER_WILL_LOAD || reference->struct_module_size == 0)
+		return error_set(error, EINVAL, "the reference module of kernel %s is none: %.*s",
+				 release, (int)strcspn(reference->text, "\n"), reference->text);
+	if (strncmp(reference->vermagic, facts->vermagic, strlen(facts->vermagic)) != 0)
+		return error_set(
+			error, EINVAL,
+			"what is built with the headers of kernel %s is for '%s', by their "
+			".config it ought to be for '%s': they are of different kernels, "
+			"install them anew",
+			release, reference->vermagic, facts->vermagic);
+	rest = reference->vermagic + strlen(facts->vermagic);
+	if (randomised && strncmp(rest, "RANDSTRUCT_", strlen("RANDSTRUCT_")) != 0)
+		return error_set(error, EINVAL,
+				 "what is built with the headers of kernel %s does not have its "
+				 "structures randomised, as .config says (CONFIG_RANDSTRUCT): "
+				 "install the headers anew",
+				 release);
+	memcpy(facts->vermagic, reference->vermagic, sizeof(facts->vermagic));
+	memcpy(facts->compiler, reference->compiler, sizeof(facts->compiler));
+	facts->struct_module_size = reference->struct_module_size;
+	facts->marks = reference->marks;
+	return 0;
+}
+
 int checker_facts_from_config(const char *config, size_t length, const char *release,
 			      const char *architecture, const char *module_name,
 			      struct checker_facts *ret_facts, struct error **error)
 {
+	return checker_facts_with_reference(config, length, release, architecture, module_name,
+					    NULL, ret_facts, error);
+}
+
+int checker_facts_with_reference(const char *config, size_t length, const char *release,
+				 const char *architecture, const char *module_name,
+				 const struct checker_verdict *reference,
+				 struct checker_facts *ret_facts, struct error **error)
+{
+	const bool randomised = is_randomised(config, length);
 	const bool aarch64 = strcmp(architecture, "aarch64") == 0;
 	struct checker_facts facts = { .machine = aarch64 ? EM_AARCH64 : EM_X86_64 };
 	const char *preempt = "";
@@ -66,13 +117,12 @@ int checker_facts_from_config(const char *config, size_t length, const char *rel
 				 "modules for %s cannot be checked yet, only those for x86_64 and "
 				 "aarch64",
 				 architecture);
-	/* The string would hold a hash of a seed that .config does not show. */
-	if (config_is_set(config, length, "RANDSTRUCT") ||
-	    config_is_set(config, length, "GCC_PLUGIN_RANDSTRUCT"))
-		return error_set(error, EOPNOTSUPP,
-				 "kernel %s has its structures randomised (CONFIG_RANDSTRUCT); "
-				 "modules for it cannot be checked yet",
-				 release);
+	if (randomised && !reference)
+		return error_set(
+			error, EOPNOTSUPP,
+			"kernel %s has its structures randomised (CONFIG_RANDSTRUCT): "
+			"without a reference module of it modules for it cannot be checked",
+			release);
 	/* Kernels before 5.16 have no PREEMPT_BUILD, and PREEMPT excludes PREEMPT_RT in them. */
 	if (config_is_set(config, length, "PREEMPT_BUILD"))
 		preempt = "preempt ";
@@ -92,6 +142,8 @@ int checker_facts_from_config(const char *config, size_t length, const char *rel
 	n = snprintf(facts.module_name, sizeof(facts.module_name), "%s", module_name);
 	if (n <= 0 || (size_t)n >= sizeof(facts.module_name))
 		return error_set(error, ENAMETOOLONG, "the module's name is empty or too long");
+	if (reference && add_reference(reference, release, randomised, &facts, error) < 0)
+		return -EINVAL;
 	*ret_facts = facts;
 	return 0;
 }

@@ -188,3 +188,20 @@ int checker_run(int checker_fd, int module_fd, int symvers_fd, const struct chec
 	*ret_verdict = verdict;
 	return 0;
 }
+
+int checker_run_reference(int checker_fd, int module_fd, const char *release,
+			  const char *architecture, struct checker_verdict *ret_verdict,
+			  struct error **error)
+{
+	cleanup_close int symvers_fd = -1;
+	struct checker_facts facts = { 0 };
+	/* Of the configuration nothing counts here. */
+	int r = checker_facts_from_config("", 0, release, architecture, "reference", &facts, error);
+
+	facts.purpose = CHECKER_REFERENCE;
+	if (r == 0)
+		r = memfd_from_bytes("symvers", "", 0, &symvers_fd, error);
+	return r < 0 ? r
+		     : checker_run(checker_fd, module_fd, symvers_fd, &facts, CHECKER_MILLISECONDS,
+				   ret_verdict, NULL, error);
+}

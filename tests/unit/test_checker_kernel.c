@@ -204,6 +204,60 @@ static void test_reference(void **state)
 	assert_int_equal(verdict.outcome, CHECKER_WILL_NOT_LOAD);
 }
 
+/* What a reference module adds to .config, and what it must not contradict. */
+static void test_config_with_reference(void **state)
+{
+	static const struct {
+		const char *config, *vermagic;
+		enum checker_outcome outcome;
+		uint32_t size;
+		int result;
+		const char *words;
+	} rows[] = {
+		{ "CONFIG_SMP=y\n", RELEASE " SMP ", CHECKER_WILL_LOAD, 896, 0, NULL },
+		/* What its .config does not tell is expected of others, too. */
+		{ "CONFIG_SMP=y\n", RELEASE " SMP vendor ", CHECKER_WILL_LOAD, 896, 0, NULL },
+		{ "CONFIG_SMP=y\nCONFIG_RANDSTRUCT=y\n", RELEASE " SMP RANDSTRUCT_0123",
+		  CHECKER_WILL_LOAD, 896, 0, NULL },
+		{ "CONFIG_SMP=y\nCONFIG_RANDSTRUCT=y\n", RELEASE " SMP ", CHECKER_WILL_LOAD, 896,
+		  -EINVAL, "randomised" },
+		/* What .config says is never given up. */
+		{ "CONFIG_SMP=y\n", RELEASE " ", CHECKER_WILL_LOAD, 896, -EINVAL, "different" },
+		{ "CONFIG_SMP=y\n", "6.0.0 SMP ", CHECKER_WILL_LOAD, 896, -EINVAL, "different" },
+		{ "CONFIG_SMP=y\n", "", CHECKER_WILL_LOAD, 896, -EINVAL, "different" },
+		{ "CONFIG_SMP=y\n", RELEASE " SMP ", CHECKER_WILL_NOT_LOAD, 896, -EINVAL, "none" },
+		{ "CONFIG_SMP=y\n", RELEASE " SMP ", CHECKER_WILL_LOAD, 0, -EINVAL, "none" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct checker_verdict reference = { .outcome = rows[i].outcome,
+						     .struct_module_size = rows[i].size,
+						     .marks = CHECKER_MARK_RETURN_SITES,
+						     .compiler = "GCC: 12",
+						     .text = "why" };
+		cleanup_error struct error *error = NULL;
+		cleanup_free char *text = NULL;
+		struct checker_facts facts = { 0 };
+		int r;
+
+		snprintf(reference.vermagic, sizeof(reference.vermagic), "%s", rows[i].vermagic);
+		r = checker_facts_with_reference(rows[i].config, strlen(rows[i].config), RELEASE,
+						 "x86_64", "demo", &reference, &facts, &error);
+		assert_int_equal(r, rows[i].result);
+		if (r < 0) {
+			text = error_describe(error);
+			assert_non_null(strstr(text, rows[i].words));
+			assert_int_equal(facts.machine, 0);
+			continue;
+		}
+		assert_string_equal(facts.vermagic, rows[i].vermagic);
+		assert_int_equal(facts.struct_module_size, 896);
+		assert_int_equal(facts.marks, CHECKER_MARK_RETURN_SITES);
+		assert_string_equal(facts.compiler, "GCC: 12");
+	}
+}
+
 static void test_description(void **state)
 {
 	struct checker_facts facts = { .machine = EM_X86_64, .purpose = CHECKER_DESCRIPTION };
@@ -246,10 +300,14 @@ static void test_reserved_symbols(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_counted_sections), cmocka_unit_test(test_forced),
-		cmocka_unit_test(test_signature_shapes), cmocka_unit_test(test_hardening),
-		cmocka_unit_test(test_reference),	 cmocka_unit_test(test_description),
+		cmocka_unit_test(test_counted_sections),
+		cmocka_unit_test(test_forced),
+		cmocka_unit_test(test_signature_shapes),
+		cmocka_unit_test(test_hardening),
+		cmocka_unit_test(test_reference),
+		cmocka_unit_test(test_description),
 		cmocka_unit_test(test_reserved_symbols),
+		cmocka_unit_test(test_config_with_reference),
 	};
 
 	return cmocka_run_group_tests_name("checker_kernel", tests, NULL, NULL);
