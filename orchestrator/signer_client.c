@@ -95,6 +95,21 @@ static int fetch(const struct orchestrator *orchestrator, uint32_t index, struct
 	return 0;
 }
 
+int signer_client_reference(const struct orchestrator *orchestrator, const struct target *target,
+			    int module_fd, struct error **error)
+{
+	cleanup_message struct message reply = { 0 };
+	struct signer_reference payload = { 0 };
+	int r = MESSAGE_STRING_SET(payload.kernel, target->release);
+
+	if (r == 0)
+		r = MESSAGE_STRING_SET(payload.architecture, target->architecture);
+	if (r < 0)
+		return error_set(error, -r, "a name is too long");
+	return call(orchestrator, SIGNER_REFERENCE, &payload, sizeof(payload), &module_fd, 1,
+		    &reply, 0, 0, error);
+}
+
 int signer_client_sign(const struct orchestrator *orchestrator, const struct target *target,
 		       const struct recipe *recipe, const struct digest *source,
 		       const struct artifact *artifacts,

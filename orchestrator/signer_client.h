@@ -31,6 +31,12 @@ struct signer_dependency {
 };
 
 /*
+ * The reference module of a kernel, a sealed memfd: what is signed for it from now on is held
+ * against what the signer's own checker reads in it.
+ */
+int signer_client_reference(const struct orchestrator *orchestrator, const struct target *target,
+			    int module_fd, struct error **error) must_check;
+/*
  * artifacts are the recipe's modules in order. Those that are excluded are left out, whatever
  * stands in their place; ret_set holds the others, in order.
  */

@@ -81,7 +81,7 @@ int signer_add_kernel(struct signer *signer, const char *release, int headers_fd
 	return 0;
 }
 
-static const struct signer_kernel *find_kernel(const struct signer *signer, const char *release)
+static struct signer_kernel *find_kernel(const struct signer *signer, const char *release)
 {
 	for (size_t i = 0; i < signer->kernel_count; i++)
 		if (string_equal(signer->kernels[i].release, release))
@@ -124,6 +124,44 @@ static int begin_check(struct signer *signer, struct error **error)
 	if (r == 0)
 		r = approval_check_source(&signer->approval, &begin->source, begin->kernel, error);
 	return r;
+}
+
+/* What a module of this name must agree with. */
+static int facts_for(const struct signer_kernel *kernel, const char *architecture, const char *name,
+		     const struct checker_verdict *reference, struct checker_facts *ret_facts,
+		     struct error **error)
+{
+	return checker_facts_with_reference(
+		kernel->config.data, kernel->config.length, kernel->release, architecture, name,
+		reference->outcome ? reference : NULL, ret_facts, error);
+}
+
+/* Whoever made it: our own checker reads it, and it is only good for being stricter. */
+static int handle_reference(void *context, int socket, struct message *message,
+			    struct error **error)
+{
+	struct signer *signer = context;
+	struct signer_kernel *kernel = NULL;
+	struct signer_reference request;
+	struct checker_verdict verdict;
+	struct checker_facts facts;
+	int r;
+
+	memcpy(&request, message->payload, sizeof(request));
+	if (MESSAGE_STRING_IS_VALID(request.kernel) &&
+	    MESSAGE_STRING_IS_VALID(request.architecture))
+		kernel = find_kernel(signer, request.kernel);
+	if (!kernel)
+		return refuse(signer, error_set(error, EINVAL, "a reference of no known kernel"),
+			      error);
+	r = checker_run_reference(signer->checker_fd, message->fds[0], kernel->release,
+				  request.architecture, &verdict, error);
+	if (r == 0)
+		r = facts_for(kernel, request.architecture, "reference", &verdict, &facts, error);
+	if (r < 0)
+		return refuse(signer, r, error);
+	kernel->reference = verdict;
+	return message_reply(socket, NULL, 0, NULL, 0, error);
 }
 
 static int handle_begin(void *context, int socket, struct message *message, struct error **error)
@@ -202,8 +240,7 @@ static int dependency_read(struct signer *signer, const char *name, int fd, stru
 
 	if (!stem)
 		return error_set(error, ENOMEM, "out of memory");
-	r = checker_facts_from_config(kernel->config.data, kernel->config.length, kernel->release,
-				      signer->begin.architecture, stem, &facts, error);
+	r = facts_for(kernel, signer->begin.architecture, stem, &kernel->reference, &facts, error);
 	if (r < 0)
 		return r;
 	facts.purpose = CHECKER_EXPORTS;
@@ -309,9 +346,8 @@ static int check_module(const struct signer *signer, struct signer_result *resul
 	struct checker_facts facts;
 	int r;
 
-	r = checker_facts_from_config(kernel->config.data, kernel->config.length, kernel->release,
-				      signer->begin.architecture, result->built_name, &facts,
-				      error);
+	r = facts_for(kernel, signer->begin.architecture, result->built_name, &kernel->reference,
+		      &facts, error);
 	if (r == 0)
 		r = checker_run(signer->checker_fd, result->fd, symvers_fd, &facts,
 				CHECKER_MILLISECONDS, &result->verdict.checker, symbols, error);
@@ -495,6 +531,8 @@ static int handle_fetch(void *context, int socket, struct message *message, stru
 
 static const struct message_rule rules[] = {
 	{ SIGNER_BEGIN, "begin", STATE_IDLE, sizeof(struct signer_begin), 0, 0, handle_begin },
+	{ SIGNER_REFERENCE, "reference", STATE_IDLE, sizeof(struct signer_reference), 1,
+	  BUILD_MODULE_MAXIMUM, handle_reference },
 	{ SIGNER_FILE, "file", STATE_FILES, sizeof(struct signer_file), 1, BUILD_MODULE_MAXIMUM,
 	  handle_file },
 	{ SIGNER_DEPENDENCY, "dependency", STATE_FILES, sizeof(struct signer_file), 2,

@@ -15,9 +15,10 @@
 
 /* A kernel the launcher opened for us. */
 struct signer_kernel {
-	char *release;	     /* owned */
-	struct text config;  /* of .config */
-	struct text symvers; /* of Module.symvers */
+	char *release;			  /* owned */
+	struct text config;		  /* of .config */
+	struct text symvers;		  /* of Module.symvers */
+	struct checker_verdict reference; /* on its reference module; outcome 0: none came */
 };
 
 /* One file: as it came, and from FINISH on as it is signed and compressed. */

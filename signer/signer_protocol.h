@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What the orchestrator may ask the signer, over lib/base/message. In order: one BEGIN, any number
- * of DEPENDENCYs, count FILEs, one FINISH, count FETCHes; then the next BEGIN. Nothing is checked
+ * of DEPENDENCYs, count FILEs, one FINISH, count FETCHes; then the next BEGIN. Before a BEGIN there
+ * may be REFERENCEs. Nothing is checked
  * before all are there, so files may use each other's exports whatever their order. A refusal ends
  * that signing: BEGIN is next. error_code(): 32 will not load, 33 signing failed, 36 no approval
  * covers it or policy objects.
@@ -27,6 +28,18 @@ enum signer_request {
 	 * only then may the files of this signing import what that module exports. Reply: nothing.
 	 */
 	SIGNER_DEPENDENCY,
+	/*
+	 * struct signer_reference, 1 fd: a module made of nothing with the headers of that kernel.
+	 * What it says of the kernel, if it does not contradict .config, is expected of all that is
+	 * signed for it from then on. It makes nothing pass that is refused without it; kernels
+	 * with CONFIG_RANDSTRUCT need one. Reply: nothing.
+	 */
+	SIGNER_REFERENCE,
+};
+
+struct signer_reference {
+	char kernel[TICKET_NAME]; /* as of signer_begin */
+	char architecture[TICKET_ARCHITECTURE];
 };
 
 struct signer_begin {
