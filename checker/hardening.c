@@ -74,7 +74,8 @@ static bool compiler_is_among(const struct examination *e, const char *wanted, c
 
 		if (length > 0 && !*first)
 			snprintf(first, 128, "%.*s", length < 128 ? (int)length : 127, comment);
-		if (length == strlen(wanted) && memcmp(comment, wanted, length) == 0)
+		/* The section begins with an empty one. */
+		if (length > 0 && length == strlen(wanted) && memcmp(comment, wanted, length) == 0)
 			return true;
 		comment += length < size ? length + 1 : length;
 		size -= length < size ? length + 1 : length;

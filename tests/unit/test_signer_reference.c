@@ -100,6 +100,33 @@ static void test_never_laxer(void **state)
 	assert_int_equal(stop(&child, NULL), 0);
 }
 
+/* Another compiler than that of the reference is worth a warning, and no more. */
+static void test_compiler(void **state)
+{
+	const struct module theirs = { .extra = ".ident \"GCC: 12\"\n" };
+	const struct module ours = { .extra = ".ident \"clang 14\"\n.ident \"GCC: 11\"\n" };
+	cleanup_text struct text module = { 0 }, other = { 0 };
+	struct child child = { 0 };
+	struct signer_signed got;
+
+	(void)state;
+	make_module(&theirs, &module);
+	make_module(&ours, &other);
+	start(&child);
+	assert_int_equal(send_reference(&child, &module, RELEASE), 0);
+	assert_int_equal(sign(&child, &module), 0);
+	assert_int_equal(fetch(&child, 0), 0);
+	memcpy(&got, child.reply.payload, sizeof(got));
+	assert_string_equal(got.verdict.checker.compiler, "GCC: 12");
+	assert_string_equal(got.verdict.checker.text, "will load");
+	assert_int_equal(sign(&child, &other), 0);
+	assert_int_equal(fetch(&child, 0), 0);
+	memcpy(&got, child.reply.payload, sizeof(got));
+	assert_non_null(strstr(got.verdict.checker.text, "compiled by 'clang 14', the kernel's "
+							 "modules by 'GCC: 12'"));
+	assert_int_equal(stop(&child, NULL), 0);
+}
+
 /* It cannot be sent while a signing is under way. */
 static void test_state(void **state)
 {
@@ -152,9 +179,8 @@ static void test_randomised(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_expected),
-		cmocka_unit_test(test_never_laxer),
-		cmocka_unit_test(test_state),
+		cmocka_unit_test(test_expected),   cmocka_unit_test(test_never_laxer),
+		cmocka_unit_test(test_compiler),   cmocka_unit_test(test_state),
 		cmocka_unit_test(test_randomised),
 	};
 
