@@ -153,9 +153,14 @@ static int make(struct build *build, struct signed_set *set, struct error **erro
 {
 	int r;
 
-	build->step = "build";
-	r = build_step_run(build, error);
-	build_parts_start(&build->parts);
+	build->step = "reference";
+	r = reference_obtain(build, error);
+	build_parts_end(&build->parts, PART_REFERENCE);
+	if (r == 0) {
+		build->step = "build";
+		r = build_step_run(build, error);
+		build_parts_start(&build->parts);
+	}
 	/* Looks while we go on. */
 	inputs_end(build->inputs);
 	if (r == 0) {
@@ -194,6 +199,8 @@ static int attempt(struct build *build, bool *ret_changed, struct error **error)
 	if (r < 0 && error_code(*error) == EXIT_INTERRUPTED)
 		return r;
 	looked = inputs_changed(build->inputs, ret_changed, r < 0 ? NULL : error);
+	if (looked == 0)
+		reference_settle(build, *ret_changed);
 	build_parts_end(&build->parts, PART_STAMP);
 	if (*ret_changed) {
 		*error = error_free(*error);
@@ -226,6 +233,26 @@ static bool keep_failed_log(struct build *build, struct error *error, const char
 	return kept;
 }
 
+/*
+ * What is the kernel's matter is told of the kernel, word for word the same for whatever was to be
+ * built: so who builds many things for it can tell it once. The log is the first one's.
+ */
+static int fail_kernel(const struct build *build, const char *log, struct error **error)
+{
+	struct reference *reference = build->target->reference;
+	cleanup_free char *text = error_describe(*error);
+	const int number = error_number(*error);
+
+	if (!reference->told && log && build->log.fd >= 0 && string_equal(build->step, "reference"))
+		reference->log = strdup(log);
+	reference->told = true;
+	*error = error_free(*error);
+	return error_refuse(
+		error, EXIT_MAKE_FAILED, number, "no module can be built for kernel %s: %s%s%s%s",
+		build->target->release, text ? text : "no memory", reference->log ? " (log: " : "",
+		reference->log ? reference->log : "", reference->log ? ")" : "");
+}
+
 static int fail_build(struct build *build, struct error **error)
 {
 	const struct orchestrator *orchestrator = build->orchestrator;
@@ -238,9 +265,13 @@ static int fail_build(struct build *build, struct error **error)
 	struct error *cause = *error;
 	int code = error_code(cause);
 	int number = error_number(cause);
+	bool kept;
 
-	place = log && keep_failed_log(build, cause, log) ? format_string(" (log: %s)", log)
-							  : strdup(" (its log could not be kept)");
+	kept = log && keep_failed_log(build, cause, log);
+	if (code == EXIT_MAKE_FAILED &&
+	    (string_equal(build->step, "toolchain") || string_equal(build->step, "reference")))
+		return fail_kernel(build, kept ? log : NULL, error);
+	place = kept ? format_string(" (log: %s)", log) : strdup(" (its log could not be kept)");
 	text = error_describe(cause);
 	*error = error_free(cause);
 	/* Before make nothing is in the log but this. */
@@ -450,8 +481,9 @@ int build_target(struct orchestrator *orchestrator, const struct package *packag
 		return r;
 	/* With --force what is there stays until the new build is complete; the installer swaps
 	 * them. */
-	log_info(orchestrator->log, "Building %s/%s for kernel %s (%s)", package->module,
-		 package->version, target->release, target->architecture);
+	if (!target->reference->told)
+		log_info(orchestrator->log, "Building %s/%s for kernel %s (%s)", package->module,
+			 package->version, target->release, target->architecture);
 	r = build_added(orchestrator, package, target, error);
 	if (r == 0)
 		log_info(orchestrator->log, "Built %s/%s for kernel %s in %lld s", package->module,

@@ -120,7 +120,9 @@ static bool reads_like_error(const char *line)
 		if (strstr(line, marks[i]))
 			return true;
 	}
-	return false;
+	/* A tool of the kernel's own build: "/bin/sh: 1: scripts/basic/fixdep: not found". */
+	return string_starts_with(line, "/bin/sh: ") && strstr(line, ": scripts/") &&
+	       string_ends_with(line, ": not found");
 }
 
 static void end_line(struct build_log *log)

@@ -27,8 +27,9 @@ void build_parts_end(struct build_parts *parts, enum build_part part)
 
 const char *build_part_name(enum build_part part)
 {
-	static const char *const names[PARTS] = { "snapshot", "evaluate", "stamp", "fingerprint",
-						  "collect",  "strip",	  "sign",  "publish" };
+	static const char *const names[PARTS] = { "snapshot",	 "evaluate",  "stamp",
+						  "fingerprint", "reference", "collect",
+						  "strip",	 "sign",      "publish" };
 
 	return names[part];
 }

@@ -10,6 +10,7 @@ enum build_part {
 	PART_EVALUATE,
 	PART_STAMP, /* have headers or toolchain changed? */
 	PART_FINGERPRINT,
+	PART_REFERENCE, /* obtained; by a sandbox of its own where it was not kept */
 	PART_COLLECT,
 	PART_STRIP,
 	PART_SIGN,

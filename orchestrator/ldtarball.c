@@ -132,6 +132,23 @@ static const struct target *choose_target(const struct loading *loading,
 	return target;
 }
 
+/* Nothing is built here, and there may be no compiler: then headers alone say what is right. */
+static void obtain_reference(const struct loading *loading, const struct target *target)
+{
+	const struct orchestrator *orchestrator = loading->orchestrator;
+	cleanup_error struct error *error = NULL;
+	cleanup_free char *text = NULL;
+
+	if (reference_verdict(target) || target->reference->told ||
+	    reference_require(orchestrator, target, &error) == 0)
+		return;
+	target->reference->told = true;
+	text = error_describe(error);
+	log_warning(orchestrator->log,
+		    "modules for kernel %s are checked without a reference module: %s",
+		    target->release, text ? text : "out of memory");
+}
+
 static int check_build(const struct loading *loading, const struct tarball_build *build,
 		       int checker_fd, struct error **error)
 {
@@ -141,6 +158,7 @@ static int check_build(const struct loading *loading, const struct tarball_build
 
 	if (!target)
 		return 0;
+	obtain_reference(loading, target);
 	r = loaded_take(loading, build, target, &loaded, error);
 	if (r < 0 && error && error_code(*error) == EXIT_SKIPPED) {
 		*error = error_free(*error);
@@ -262,6 +280,7 @@ static int take_build(const struct loading *loading, const struct tarball_build 
 	}
 	log_info(orchestrator->log, "Loading the build of %s/%s for kernel %s (%s)",
 		 package->module, package->version, build->kernel, build->architecture);
+	obtain_reference(loading, target);
 	r = loaded_take(loading, build, target, &loaded, error);
 	if (r == 0)
 		r = load_deliver(&loaded, error);

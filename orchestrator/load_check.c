@@ -31,8 +31,9 @@ static int examine(struct checking *checking, const char *name, int module_fd, i
 	const struct target *target = checking->loaded->target;
 	const char *config = target->kernel->config;
 	struct checker_facts facts;
-	int r = checker_facts_from_config(config, strlen(config), target->release,
-					  target->architecture, name, &facts, error);
+	int r = checker_facts_with_reference(config, strlen(config), target->release,
+					     target->architecture, name, reference_verdict(target),
+					     &facts, error);
 
 	if (r < 0)
 		return r;

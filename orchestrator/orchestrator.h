@@ -15,6 +15,7 @@
 #include "orchestrator/options.h"
 #include "orchestrator/places.h"
 #include "orchestrator/profiles.h"
+#include "orchestrator/reference.h"
 #include "orchestrator/state.h"
 #include "sandbox/sandbox.h"
 
@@ -24,6 +25,7 @@ struct target {
 	char *architecture;
 	struct kernel *kernel; /* NULL where its headers are missing: then failure says why */
 	struct error *failure;
+	struct reference *reference; /* reference.h; of an orchestrator that builds never NULL */
 };
 
 /* One module version: of the command line, or one of those that are added. */

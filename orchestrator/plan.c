@@ -20,29 +20,39 @@ int plan_init(struct plan *plan, struct orchestrator *orchestrator, const struct
 
 void plan_clear(struct plan *plan)
 {
-	for (size_t i = 0; i < plan->count; i++)
+	for (size_t i = 0; i < plan->count; i++) {
 		plan->items[i].recipe = recipe_free(plan->items[i].recipe);
+		free(plan->items[i].failure);
+	}
 	free(plan->items);
 	free(plan->nodes);
 	free(plan->order);
 }
 
-/* There is one kernel, and that its headers are missing is no matter of the package. */
-static bool was_told(const struct plan *plan, const struct error *error)
+/*
+ * What is no matter of the package (the kernel's headers are missing, or nothing can be built with
+ * them) is the same for all, word for word.
+ */
+static bool was_told(const struct plan *plan, const char *failure)
 {
 	bool told = false;
 
 	for (size_t i = 0; i < plan->count; i++)
-		told = told || plan->items[i].code == EXIT_NO_HEADERS;
-	return told && error_code(error) == EXIT_NO_HEADERS;
+		told = told ||
+		       (plan->items[i].failure && string_equal(plan->items[i].failure, failure));
+	return told;
 }
 
 /* Takes the error: it is told now, and counts at the end. */
 static void fail(const struct plan *plan, struct plan_item *item, struct error *error)
 {
+	char *failure = error_describe(error);
+
 	results_add(plan->orchestrator, item->package, plan->target, error);
-	if (!was_told(plan, error))
+	if (!failure || !was_told(plan, failure))
 		log_error(plan->orchestrator->log, error);
+	free(item->failure);
+	item->failure = failure;
 	item->outcome = PLAN_FAILED;
 	item->code = error_code(error) ? error_code(error) : EXIT_INFRASTRUCTURE;
 	(void)error_free(error);

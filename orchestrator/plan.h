@@ -24,7 +24,8 @@ struct plan_item {
 	const struct package *package; /* borrowed */
 	struct recipe *recipe;	       /* of those to be installed; owned */
 	enum plan_outcome outcome;
-	int code; /* of PLAN_FAILED: the exit code */
+	int code;      /* of PLAN_FAILED: the exit code */
+	char *failure; /* and what was told of it; owned */
 };
 
 struct plan {

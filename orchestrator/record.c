@@ -184,6 +184,22 @@ static json_t *build_environment(const struct orchestrator *orchestrator)
 	return digest_bytes(text, strlen(text), &digest, NULL) < 0 ? NULL : digest_value(&digest);
 }
 
+/* What the kernel's reference module said. */
+static json_t *reference(const struct build *build)
+{
+	const struct reference *found = build->target->reference;
+	json_t *marks = json_array();
+
+	for (uint64_t mark = 1; marks && mark <= CHECKER_MARK_BUILD_ID; mark <<= 1)
+		if (found->verdict.marks & mark)
+			(void)json_array_append_new(
+				marks, json_string(checker_mark_name((enum checker_mark)mark)));
+	return json_pack("{s:o, s:s, s:i, s:s, s:o}", "sha256", digest_value(&found->digest),
+			 "vermagic", found->verdict.vermagic, "struct_module_size",
+			 (int)found->verdict.struct_module_size, "compiler",
+			 found->verdict.compiler, "marks", marks);
+}
+
 static json_t *inputs(const struct build *build)
 {
 	const struct kernel *kernel = build->target->kernel;
@@ -191,7 +207,7 @@ static json_t *inputs(const struct build *build)
 	return json_pack(
 		"{s:{s:o}, s:{s:o, s:o, s:o}, s:o, s:{s:s, s:o, s:o}, s:{s:o, s:i}, s:o, s:{s:o, "
 		"s:o}, "
-		"s:o, s:o}",
+		"s:o, s:o, s:o}",
 		"source", "sha256", digest_value(&build->source), "headers", "sha256",
 		digest_value(inputs_headers(build->inputs)), "config_sha256",
 		digest_value(&kernel->config_digest), "symvers_sha256",
@@ -201,7 +217,8 @@ static json_t *inputs(const struct build *build)
 		record_text(build->command), "jobs", (int)build->jobs, "recipe", recipe(build),
 		"settings", "sha256", digest_or_null(&build->settings->digest), "exceptions",
 		exceptions(build->settings), "dependencies", dependencies(build->dependencies),
-		"build_environment_sha256", build_environment(build->orchestrator));
+		"build_environment_sha256", build_environment(build->orchestrator), "reference",
+		reference(build));
 }
 
 json_t *record_layers(const struct sandbox_result *result)

@@ -28,7 +28,8 @@ static int load_target(struct loading *loading, const char *release, const char 
 
 	target->release = strdup(release);
 	target->architecture = strdup(architecture);
-	if (!target->release || !target->architecture)
+	target->reference = reference_new();
+	if (!target->release || !target->architecture || !target->reference)
 		return error_set_errno(error, ENOMEM, "kernels");
 	if (verb_builds(loading->row) || loading->row->verb == VERB_ADD)
 		ignore_result(kernel_load(places->kernel_root, places->module_tree, release,
@@ -117,6 +118,7 @@ void targets_clear(struct target *targets, size_t count)
 		free(targets[i].architecture);
 		(void)kernel_free(targets[i].kernel);
 		(void)error_free(targets[i].failure);
+		(void)reference_free(targets[i].reference);
 	}
 	free(targets);
 }

@@ -91,6 +91,9 @@ static void test_reason(void **state)
 		      "make: *** No rule to make target 'all'.  Stop.");
 	expect_reason("make: nosuch: command not found\nmake: *** [all] Error 127\n",
 		      "make: nosuch: command not found");
+	expect_reason("/bin/sh: 1: pkg-config: not found\n"
+		      "/bin/sh: 1: scripts/basic/fixdep: not found\nmake: *** [x.o] Error 127\n",
+		      "/bin/sh: 1: scripts/basic/fixdep: not found");
 	/* A line cut into pieces by the pipe is one line. */
 	expect_reason("a.c:1:1: err\033[31mor: x\n", "a.c:1:1: err\\x1b[31mor: x");
 }
