@@ -18,6 +18,7 @@
 #include "lib/base/json.h"
 #include "lib/base/syscalls.h"
 #include "orchestrator/cgroup_delegation.h"
+#include "orchestrator/doctor_kernels.h"
 #include "orchestrator/helpers.h"
 #include "orchestrator/launcher.h"
 #include "orchestrator/staging.h"
@@ -44,6 +45,7 @@ struct doctor {
 	bool ran;			 /* result is filled */
 	bool made;			 /* and /bin/true ended well in it */
 	struct sandbox_result result;
+	json_t *kernels;
 	struct error *problem;
 };
 
@@ -344,6 +346,23 @@ static int look_around(struct doctor *doctor)
 
 /* ---- what is shown */
 
+static void print_kernels(const struct doctor *doctor)
+{
+	const json_t *kernel;
+	size_t i;
+
+	if (json_array_size(doctor->kernels) > 0)
+		(void)printf("kernels:\n");
+	json_array_foreach (doctor->kernels, i, kernel) {
+		const char *release = json_string_value(json_object_get(kernel, "kernel"));
+		const char *reason = json_string_value(json_object_get(kernel, "reason"));
+		cleanup_free char *clean = sanitised(reason ? reason : "modules can be built");
+
+		(void)printf("  %-16s  %s%s\n", release ? release : "?",
+			     reason ? "no module can be built: " : "", clean ? clean : "");
+	}
+}
+
 static int print_text(const struct doctor *doctor)
 {
 	int r = 0;
@@ -368,6 +387,7 @@ static int print_text(const struct doctor *doctor)
 
 		(void)printf("  %-16s  %s\n", checks[i].name, clean ? clean : "");
 	}
+	print_kernels(doctor);
 	return r < 0 || fflush(stdout) == 0 ? r : -errno;
 }
 
@@ -402,9 +422,10 @@ static int print_json(const struct doctor *doctor)
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
 		if (json_object_set(facts, checks[i].name, doctor->facts[i].value) < 0)
 			return -ENOMEM;
-	whole = json_pack("{s:s, s:i, s:b, s:s?, s:o, s:O}", "schema", "kmodbox-doctor",
+	whole = json_pack("{s:s, s:i, s:b, s:s?, s:o, s:O, s:O}", "schema", "kmodbox-doctor",
 			  "schema_version", DOCTOR_SCHEMA, "can_build", doctor->made, "problem",
-			  clean, "layers", layers_to_json(doctor), "host", facts);
+			  clean, "layers", layers_to_json(doctor), "host", facts, "kernels",
+			  doctor->kernels);
 	text = whole ? json_to_text(whole) : NULL;
 	if (!text)
 		return -ENOMEM;
@@ -426,6 +447,7 @@ static void clear(struct doctor *doctor)
 	}
 	if (doctor->ran)
 		sandbox_result_clear(&doctor->result);
+	json_decref(doctor->kernels);
 	doctor->problem = error_free(doctor->problem);
 }
 
@@ -438,6 +460,11 @@ int doctor(const struct options *options, const struct log *log)
 
 	host_look(root_fd, &doctor.host);
 	r = look_around(&doctor);
+	/* Before the sandbox, for which root is given up. */
+	if (r == 0) {
+		doctor.kernels = doctor_kernels(options);
+		r = doctor.kernels ? 0 : -ENOMEM;
+	}
 	if (r == 0 && make_sandbox(&doctor, &doctor.problem) < 0)
 		code = EXIT_SANDBOX;
 	if (r == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * `kmodbox doctor`: makes a sandbox as a build here would, and shows which of its layers stand and
- * what the host gives. Changes nothing. Its --json is documented in kmodbox(8).
+ * what the host and its kernels give. Its --json is documented in kmodbox(8).
  */
 #ifndef KMODBOX_ORCHESTRATOR_DOCTOR_H
 #define KMODBOX_ORCHESTRATOR_DOCTOR_H

@@ -167,6 +167,14 @@ static int stage_view(struct launch *launch, struct error **error)
 		r = show(launch, part->places.dkms_tree, &part->shown_dkms_tree, error);
 	if (r == 0 && verb_builds(launch->row))
 		r = show(launch, part->places.source_tree, &part->shown_source_tree, error);
+	/* Which makes nothing. */
+	if (launch->row->verb == VERB_DOCTOR) {
+		if (r == 0 && part->places.state_fd >= 0)
+			ignore_result(open_beneath(part->places.state_fd, "cache",
+						   O_RDONLY | O_DIRECTORY, 0, &part->cache_fd,
+						   NULL));
+		return r;
+	}
 	/* A source can be too large for memory whatever is done with it. */
 	if (r == 0)
 		r = open_cache(launch, error);

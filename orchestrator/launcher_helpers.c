@@ -251,7 +251,7 @@ int launch_helpers(struct launch *launch, struct error **error)
 	int r = 0;
 
 	/* Nothing of it is kept: it needs neither, and holds up nobody who does. */
-	if (launch->row->verb == VERB_SHELL)
+	if (launch->row->verb == VERB_SHELL || launch->row->verb == VERB_DOCTOR)
 		return 0;
 	if (launch->row->signs && can_build(launch)) {
 		r = message_pair(signer, error);

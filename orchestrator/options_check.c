@@ -193,9 +193,10 @@ int options_check_subject(const struct options *options, struct error **error)
 		return error_refuse(error, EXIT_USAGE, EINVAL,
 				    "autoinstall takes no module, it installs all that ask for "
 				    "it; 'kmodbox install MODULE/VERSION' installs one");
-	if (options->verb == VERB_DOCTOR && (options->module || options->kernel_count))
+	if (options->verb == VERB_DOCTOR && options->module)
 		return error_refuse(error, EXIT_USAGE, EINVAL,
-				    "doctor is about this host: it takes no module and no kernel");
+				    "doctor is about this host and its kernels: it takes no "
+				    "module");
 	if (options->verb == VERB_STATUS || options->verb == VERB_DOCTOR ||
 	    takes_one_kernel(options->verb))
 		return 0;

@@ -184,10 +184,9 @@ static json_t *build_environment(const struct orchestrator *orchestrator)
 	return digest_bytes(text, strlen(text), &digest, NULL) < 0 ? NULL : digest_value(&digest);
 }
 
-/* What the kernel's reference module said. */
-static json_t *reference(const struct build *build)
+json_t *record_reference(const struct target *target)
 {
-	const struct reference *found = build->target->reference;
+	const struct reference *found = target->reference;
 	json_t *marks = json_array();
 
 	for (uint64_t mark = 1; marks && mark <= CHECKER_MARK_BUILD_ID; mark <<= 1)
@@ -218,7 +217,7 @@ static json_t *inputs(const struct build *build)
 		"settings", "sha256", digest_or_null(&build->settings->digest), "exceptions",
 		exceptions(build->settings), "dependencies", dependencies(build->dependencies),
 		"build_environment_sha256", build_environment(build->orchestrator), "reference",
-		reference(build));
+		record_reference(build->target));
 }
 
 json_t *record_layers(const struct sandbox_result *result)

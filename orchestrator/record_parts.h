@@ -20,6 +20,8 @@ json_t *record_layers(const struct sandbox_result *result) must_check;
 uint64_t record_append_denied(json_t *list, const char *step, const struct denied_calls *calls);
 /* "wall_milliseconds" and its like are added to object. Returns 0, or -1 where memory is out. */
 int record_add_usage(json_t *object, const struct sandbox_result *result) must_check;
+/* What the kernel's reference module, which there is, said. New reference; NULL: out of memory. */
+json_t *record_reference(const struct target *target) must_check;
 /* In the units of their names. New reference; NULL where memory is out. */
 json_t *record_limits(const struct sandbox_limits *limits) must_check;
 /* What was signed, and what the checker said of it. New reference; NULL where memory is out. */

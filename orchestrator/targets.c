@@ -31,7 +31,8 @@ static int load_target(struct loading *loading, const char *release, const char 
 	target->reference = reference_new();
 	if (!target->release || !target->architecture || !target->reference)
 		return error_set_errno(error, ENOMEM, "kernels");
-	if (verb_builds(loading->row) || loading->row->verb == VERB_ADD)
+	if (verb_builds(loading->row) || loading->row->verb == VERB_ADD ||
+	    loading->row->verb == VERB_DOCTOR)
 		ignore_result(kernel_load(places->kernel_root, places->module_tree, release,
 					  architecture, geteuid(), &target->kernel,
 					  &target->failure));
@@ -89,7 +90,8 @@ static int load_every_target(struct loading *loading, const char *architecture,
 static int load_all(struct loading *loading, struct error **error)
 {
 	const struct options *options = loading->options;
-	bool every = loading->row->verb == VERB_LDTARBALL && options->kernel_count == 0;
+	bool every = (loading->row->verb == VERB_LDTARBALL || loading->row->verb == VERB_DOCTOR) &&
+		     options->kernel_count == 0;
 	size_t count = options->kernel_count ? options->kernel_count : 1;
 	const char *architecture = NULL;
 	struct utsname running;

@@ -6,8 +6,8 @@
 #include "orchestrator/orchestrator.h"
 
 /*
- * Those of -k, or the running one; for ldtarball without -k that and all others that have a
- * directory of modules. Headers that are missing are the target's failure.
+ * Those of -k, or the running one; for ldtarball and doctor without -k that and all others that
+ * have a directory of modules. Headers that are missing are the target's failure.
  */
 int targets_load(const struct verb_row *row, const struct options *options,
 		 const struct places *places, struct target **ret_targets, size_t *ret_count,

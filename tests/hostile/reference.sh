@@ -193,6 +193,50 @@ broken() {
 	rm -r "$root"
 }
 
+# doctor, which changes nothing but the cache.
+shown() {
+	fresh
+	own_root
+	try doctor "${kernel[@]}"
+	problems=()
+	grep -axE " +$release +modules can be built" "$work/out" >/dev/null || problem "it is not shown"
+	cmp -s "$work/before" "$work/after" || problem "state changed"
+	check_clean
+	conclude "doctor: a kernel for which modules can be built"
+	say ')((' >"$headers/Makefile"
+	try doctor -k "$release" -k 9.9.9-none --kernel-root "$root" --json
+	problems=()
+	json="import json, sys
+one, other = json.load(sys.stdin)['kernels']
+assert one['kernel'] == '$release' and not one['can_build'] and 'missing separator' in one['reason']
+assert one['reference'] is None and 'linux-headers-9.9.9-none' in other['reason']"
+	python3 -c "$json" <"$work/out" 2>"$work/json" || problem "$(tail -n 1 "$work/json")"
+	cmp -s "$work/before" "$work/after" || problem "state changed"
+	check_clean
+	conclude "doctor: kernels for which no module can be built"
+	rm -r "$root"
+}
+
+# A build that comes in an archive is taken without a compiler, too.
+loaded() {
+	two_packages
+	own_root
+	must build "${demo[@]}" "${own[@]}"
+	must mktarball "${demo[@]}" -k "$release" --archive demo.tar.gz
+	cp "$world/dkms/demo/0.1/tarball/demo.tar.gz" "$work/"
+	must remove "${demo[@]}" --all
+	rm -r "$source"
+	forget
+	try ldtarball "$work/demo.tar.gz" "${own[@]}"
+	made "an archive is loaded by a reference" 1
+	must remove "${demo[@]}" --all
+	rm -r "$source"
+	sed -i 's/^CONFIG_CC_VERSION_TEXT=.*/CONFIG_CC_VERSION_TEXT="gcc-99 (Test) 99.0"/' "$headers/.config"
+	try ldtarball "$work/demo.tar.gz" "${own[@]}"
+	warned "an archive is loaded without a compiler" "$release" "without a reference module" gcc-99
+	rm -r "$root" "$work/demo.tar.gz"
+}
+
 # One kernel that is broken, and one that is not.
 others() {
 	local release_two
@@ -274,4 +318,4 @@ together() {
 }
 
 prepare
-run_groups once anew distrusted broken others randomised together
+run_groups once anew distrusted broken shown loaded others randomised together
