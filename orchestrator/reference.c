@@ -158,6 +158,9 @@ static int explain(const struct build *build, struct error **error)
 		text = sandbox_result_describe(&build->result);
 	text = text ? text : error_describe(*error);
 	*error = error_free(*error);
+	if (build->progress.last == STAGE_ENVIRONMENT)
+		return error_refuse(error, EXIT_MAKE_FAILED, number, "%s",
+				    text ? text : "out of memory");
 	return error_refuse(error, EXIT_MAKE_FAILED, number,
 			    "not even one made of nothing, under profile %s: %s%s",
 			    build->profile->name, text ? text : "out of memory",

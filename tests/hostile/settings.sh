@@ -483,7 +483,7 @@ frameworks() {
 	rmdir "$dkms_etc/environment"
 	say 'false; exit 3' >"$dkms_etc/environment"
 	try build "${demo[@]}" "${kernel[@]}" --force
-	refused "framework.conf: a build_environment that exits" '1|10' "demo 0.1" environment
+	refused "framework.conf: a build_environment that exits" '1|10' "$release" environment 'only set'
 	say 'if (' >"$dkms_etc/environment"
 	try build "${demo[@]}" "${kernel[@]}" --force
 	ends "framework.conf: a build_environment that is not shell" '0|1|10' "demo 0.1" environment
