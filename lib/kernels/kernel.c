@@ -301,8 +301,15 @@ static enum kernel_compression configured_compression(const struct kernel *kerne
 struct module_scan {
 	unsigned entries;
 	bool any; /* modules at all */
+	bool own; /* of the kernel: they are all alike, the first one tells */
 	enum kernel_compression compression;
 };
+
+static bool scan_is_done(const struct module_scan *scan)
+{
+	return scan->compression != KERNEL_COMPRESSION_NONE || (scan->own && scan->any) ||
+	       scan->entries >= MODULE_ENTRIES_MAXIMUM;
+}
 
 static void scan_name(const char *name, struct module_scan *scan)
 {
@@ -316,7 +323,7 @@ static void scan_name(const char *name, struct module_scan *scan)
 	}
 }
 
-/* Until the first compressed one. Consumes fd. */
+/* Until it is clear. Consumes fd. */
 static void scan_modules(int fd, unsigned depth, struct module_scan *scan)
 {
 	DIR *stream = fdopendir(fd);
@@ -325,12 +332,11 @@ static void scan_modules(int fd, unsigned depth, struct module_scan *scan)
 		(void)close_fd(fd);
 		return;
 	}
-	for (const struct dirent *entry; scan->compression == KERNEL_COMPRESSION_NONE &&
-					 scan->entries++ < MODULE_ENTRIES_MAXIMUM &&
-					 (entry = readdir(stream));) {
+	for (const struct dirent *entry; !scan_is_done(scan) && (entry = readdir(stream));) {
 		const char *name = entry->d_name;
 		int child = -1;
 
+		scan->entries++;
 		if (name[0] == '.')
 			continue;
 		if (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN) {
@@ -348,24 +354,36 @@ static void scan_modules(int fd, unsigned depth, struct module_scan *scan)
 	(void)closedir(stream);
 }
 
+static void scan_directories(const struct loading *loading, const char *part,
+			     struct module_scan *scan)
+{
+	char *directory;
+
+	for (unsigned i = 0; !scan_is_done(scan) && (directory = module_directory(loading, i));
+	     i++) {
+		cleanup_free char *path = format_string("%s%s", directory, part);
+		int fd = -1;
+
+		if (path && open_trusted(loading->root.fd, path, loading->root.owner,
+					 O_RDONLY | O_DIRECTORY, &fd, NULL, NULL) == 0)
+			scan_modules(fd, 0, scan);
+		free(directory);
+	}
+}
+
 /*
  * What lies there counts, as with DKMS: Fedora compresses its modules outside kbuild, so .config
- * does not tell. Only where nothing lies there, .config is asked.
+ * does not tell. Only where nothing lies there, .config is asked. The kernel's own come first:
+ * there are 4,000 of them, and one is enough.
  */
 static void set_compression(struct loading *loading)
 {
-	struct module_scan scan = { 0 };
-	char *directory;
+	struct module_scan scan = { .own = true };
 
-	for (unsigned i = 0; scan.compression == KERNEL_COMPRESSION_NONE &&
-			     (directory = module_directory(loading, i));
-	     i++) {
-		int fd = -1;
-
-		if (open_trusted(loading->root.fd, directory, loading->root.owner,
-				 O_RDONLY | O_DIRECTORY, &fd, NULL, NULL) == 0)
-			scan_modules(fd, 0, &scan);
-		free(directory);
+	scan_directories(loading, "/kernel", &scan);
+	if (!scan.any) {
+		scan.own = false;
+		scan_directories(loading, "", &scan);
 	}
 	loading->kernel->compression =
 		scan.any ? scan.compression : configured_compression(loading->kernel);

@@ -273,11 +273,13 @@ static void test_compression(void **state)
 	assert_compression(root,
 			   "CONFIG_MODULE_COMPRESS_XZ=y\n# CONFIG_MODULE_COMPRESS_ALL is not set\n",
 			   KERNEL_COMPRESSION_NONE);
-	/* What is installed counts more. */
-	put(root, "lib/modules/" RELEASE "/kernel/drivers/a.ko", "");
+	/* What is installed counts more, and the kernel's own most. */
+	put(root, "lib/modules/" RELEASE "/updates/a.ko", "");
 	assert_compression(root, xz, KERNEL_COMPRESSION_NONE);
-	put(root, "lib/modules/" RELEASE "/kernel/drivers/net/wireless/b.ko.zst", "");
+	put(root, "lib/modules/" RELEASE "/updates/net/wireless/b.ko.zst", "");
 	assert_compression(root, xz, KERNEL_COMPRESSION_ZSTD);
+	put(root, "lib/modules/" RELEASE "/kernel/drivers/net/c.ko.gz", "");
+	assert_compression(root, xz, KERNEL_COMPRESSION_GZIP);
 }
 
 /* Image and headers unpacked to one root, one with /lib, the other with /usr/lib. */
