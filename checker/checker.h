@@ -8,6 +8,7 @@
 #ifndef KMODBOX_CHECKER_CHECKER_H
 #define KMODBOX_CHECKER_CHECKER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,13 +19,20 @@
 #define CHECKER_EXPORTS_MAXIMUM (1u << 20)
 #define CHECKER_MILLISECONDS 60000
 
-/* The descriptors that kmodbox-checker is started with; it has no arguments. */
+/* The descriptors that kmodbox-checker is started with, and those of its readers. No arguments. */
 enum checker_fd {
-	CHECKER_MODULE_FD = 0,	/* sealed memfd */
-	CHECKER_SYMVERS_FD = 3, /* sealed memfd */
-	CHECKER_RECORD_FD = 4,	/* pipe: struct checker_verdict, then its exports */
-	CHECKER_FACTS_FD = 5,	/* sealed memfd: struct checker_facts */
+	CHECKER_SOCKET_FD = 0,	/* lib/base/message.h: requests */
+	CHECKER_SYMVERS_FD = 3, /* sealed memfd: what the kernel exports */
+	CHECKER_RECORD_FD = 4,	/* of a reader, pipe: struct checker_verdict, then its exports */
 };
+
+/*
+ * The only request. Payload: struct checker_facts. Descriptors: the module and what stands behind
+ * the kernel's symbols, both sealed memfds, and the record. Answered by MESSAGE_OK with the wait
+ * status of the reader (int32_t).
+ */
+#define CHECKER_EXAMINE 16 /* MESSAGE_FIRST_REQUEST */
+#define CHECKER_REQUEST_FDS 3
 
 /*
  * What a module shows of how it was built. A kernel's own modules and its reference module show
@@ -84,6 +92,8 @@ enum checker_purpose {
 	 * "depends=...", "alias=...", "firmware=..." and others of .modinfo, then "import=SYMBOL".
 	 */
 	CHECKER_DESCRIPTION = 3,
+	/* CHECKER_LOADING and CHECKER_DESCRIPTION at once: its lines, whatever the verdict. */
+	CHECKER_REPORT = 4,
 };
 
 enum checker_outcome {
@@ -103,7 +113,8 @@ struct checker_verdict {
 	int32_t errnum;
 	uint32_t imports; /* undefined symbols, all resolved where it will load */
 	uint32_t warnings;
-	uint32_t exports; /* bytes of its lines for Module.symvers; 0 where it will not load */
+	/* Bytes of its lines for Module.symvers, 0 where it will not load; or of its description. */
+	uint32_t exports;
 	uint32_t struct_module_size; /* bytes */
 	uint64_t marks;		     /* enum checker_mark */
 	char vermagic[256];
@@ -116,11 +127,16 @@ struct checker_verdict {
 	char text[2048];
 };
 
+struct symvers;
 /*
- * symvers: text of Module.symvers, and behind it the exports of modules that were checked before.
- * ret_exports: what this module exports itself, as such lines, read from its ELF and not from what
- * its build says; appended. Never fails: says so.
+ * symvers: what the kernel exports, and behind it the exports of modules that were checked before.
+ * ret_exports: what this module exports itself, as lines of Module.symvers, read from its ELF and
+ * not from what its build says; appended. Never fails: says so.
  */
+void checker_examine_with(const uint8_t *module, size_t module_size, const struct symvers *symvers,
+			  const struct checker_facts *facts, struct checker_verdict *ret_verdict,
+			  struct text *ret_exports);
+/* The same with the text of such a file. */
 void checker_examine(const uint8_t *module, size_t module_size, const char *symvers,
 		     size_t symvers_size, const struct checker_facts *facts,
 		     struct checker_verdict *ret_verdict, struct text *ret_exports);
@@ -157,11 +173,44 @@ int checker_facts_with_reference(const char *config, size_t length, const char *
 				 struct checker_facts *ret_facts, struct error **error) must_check;
 
 /*
- * Runs the program behind checker_fd on two sealed memfds, for at most so long (usually
- * CHECKER_MILLISECONDS). 0 and a verdict; or -errno when the checker itself failed, crashed or ran
- * into its limits (then nothing may be signed). ret_exports (may be NULL): what the module exports,
- * to be put behind the symvers that its sibling is checked with; like the module, not to be
- * trusted.
+ * A kmodbox-checker that is asked about many modules of one kernel, one after the other: it reads
+ * the kernel's symbols once, and starts a process in a jail for each module.
+ */
+struct checker {
+	int program_fd; /* kmodbox-checker; borrowed */
+	int symvers_fd; /* sealed memfd, trusted: text of the kernel's Module.symvers; borrowed */
+	int socket;	/* -1: not started */
+	int pid_fd;
+	int pid;
+	int record_fd;	  /* of what was asked and not answered yet */
+	int64_t deadline; /* CLOCK_MONOTONIC, milliseconds */
+	char name[128];	  /* of that module */
+	bool report;	  /* CHECKER_REPORT */
+};
+#define CHECKER_INITIAL(program, symvers)                                                  \
+	{                                                                                  \
+		.program_fd = (program), .symvers_fd = (symvers), .socket = -1,            \
+		.pid_fd = -1, .record_fd = -1                                              \
+	}
+/*
+ * Asks about a module, a sealed memfd, for at most so long (usually CHECKER_MILLISECONDS); starts
+ * the program where it does not run. symvers_fd: a sealed memfd with lines that stand behind the
+ * kernel's.
+ */
+int checker_ask(struct checker *checker, int module_fd, int symvers_fd,
+		const struct checker_facts *facts, unsigned milliseconds,
+		struct error **error) must_check;
+/*
+ * The answer: 0 and a verdict; or -errno when the checker itself failed, crashed or ran into its
+ * limits (then nothing may be signed). ret_exports (may be NULL): what the module exports, to be
+ * put behind the symvers that its sibling is checked with; like the module, not to be trusted.
+ */
+int checker_answer(struct checker *checker, struct checker_verdict *ret_verdict,
+		   struct text *ret_exports, struct error **error) must_check;
+void checker_stop(struct checker *checker);
+#define cleanup_checker cleanup(checker_stop)
+/*
+ * One module, and all of symvers_fd is as little trusted as that: everything is read in the jail.
  */
 int checker_run(int checker_fd, int module_fd, int symvers_fd, const struct checker_facts *facts,
 		unsigned milliseconds, struct checker_verdict *ret_verdict,

@@ -21,7 +21,7 @@ struct examination {
 	const char *modinfo; /* ends with NUL */
 	size_t modinfo_size;
 	uint32_t this_module;	      /* section number */
-	struct symbol_index kernel;   /* what it exports */
+	const struct symbol_index *kernel; /* what it exports */
 	struct symbol_index versions; /* what the module was built against */
 	bool has_versions;
 	bool gpl_compatible;

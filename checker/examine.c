@@ -48,10 +48,15 @@ static printf_like(3, 0) void refuse(struct examination *e, int errnum, const ch
 	add_line(e, "", format, arguments);
 }
 
+static bool is_to_load(const struct checker_facts *facts)
+{
+	return facts->purpose == CHECKER_LOADING || facts->purpose == CHECKER_REPORT;
+}
+
 /* Where it is not to be loaded, only read, what is objected to cannot be read. */
 static printf_like(2, 0) void object(struct examination *e, const char *format, va_list arguments)
 {
-	if (e->facts->purpose != CHECKER_LOADING) {
+	if (!is_to_load(e->facts)) {
 		refuse(e, EPERM, format, arguments);
 		return;
 	}
@@ -286,18 +291,18 @@ static void examine_to_load(struct examination *e)
 }
 
 static void examine_all(struct examination *e, const uint8_t *module, size_t module_size,
-			const char *symvers, size_t symvers_size)
+			const struct symvers *symvers)
 {
-	size_t line = 0;
 	int r;
 
 	e->version = version_of(e->facts->vermagic);
-	r = symvers_parse(symvers, symvers_size, &e->kernel, &line);
-	if (r == -EINVAL)
-		finding_refuse(e, -r, "line %zu of the kernel's Module.symvers is malformed", line);
-	else if (r < 0)
-		finding_refuse(e, -r, "the kernel's Module.symvers is too large");
-	if (r < 0)
+	e->kernel = &symvers->index;
+	if (symvers->result == -EINVAL)
+		finding_refuse(e, EINVAL, "line %zu of the kernel's Module.symvers is malformed",
+			       symvers->line);
+	else if (symvers->result < 0)
+		finding_refuse(e, -symvers->result, "the kernel's Module.symvers is too large");
+	if (symvers->result < 0)
 		return;
 	/* kernel_read_file() has nothing to read. */
 	if (module_size == 0) {
@@ -305,7 +310,7 @@ static void examine_all(struct examination *e, const uint8_t *module, size_t mod
 		return;
 	}
 	r = elf_open(&e->file, module, module_size, e->facts->machine, e->version);
-	if (e->facts->purpose == CHECKER_LOADING)
+	if (is_to_load(e->facts))
 		examine_signature(e);
 	if (r == -ENOEXEC)
 		finding_refuse(e, -r, "%s", e->file.reason);
@@ -323,15 +328,20 @@ static void examine_all(struct examination *e, const uint8_t *module, size_t mod
 	case CHECKER_EXPORTS:
 		examine_exports(e);
 		break;
+	case CHECKER_REPORT:
+		examine_to_load(e);
+		text_clear(e->exports);
+		examine_description(e);
+		break;
 	case CHECKER_LOADING:
 	default:
 		examine_to_load(e);
 	}
 }
 
-void checker_examine(const uint8_t *module, size_t module_size, const char *symvers,
-		     size_t symvers_size, const struct checker_facts *facts,
-		     struct checker_verdict *ret_verdict, struct text *ret_exports)
+void checker_examine_with(const uint8_t *module, size_t module_size, const struct symvers *symvers,
+			  const struct checker_facts *facts, struct checker_verdict *ret_verdict,
+			  struct text *ret_exports)
 {
 	struct examination e = { .facts = facts, .verdict = ret_verdict, .modinfo = "" };
 	cleanup_text struct text exports = { 0 };
@@ -339,11 +349,13 @@ void checker_examine(const uint8_t *module, size_t module_size, const char *symv
 	memset(ret_verdict, 0, sizeof(*ret_verdict));
 	ret_verdict->outcome = CHECKER_WILL_LOAD;
 	e.exports = &exports;
-	examine_all(&e, module, module_size, symvers, symvers_size);
-	if (ret_verdict->outcome == CHECKER_WILL_LOAD) {
+	examine_all(&e, module, module_size, symvers);
+	if (ret_verdict->outcome == CHECKER_WILL_LOAD || facts->purpose == CHECKER_REPORT) {
 		ret_verdict->exports = (uint32_t)exports.length;
-		if (text_append(ret_exports, exports.data, exports.length) < 0)
+		if (text_append(ret_exports, exports.data, exports.length) < 0) {
+			ret_verdict->exports = 0;
 			finding_refuse(&e, ENOMEM, "out of memory");
+		}
 	}
 	if (e.dropped > 0)
 		snprintf(ret_verdict->text + e.text_length,
@@ -352,6 +364,16 @@ void checker_examine(const uint8_t *module, size_t module_size, const char *symv
 	else if (e.text_length == 0)
 		memcpy(ret_verdict->text, "will load", sizeof("will load"));
 	checker_verdict_sanitise(ret_verdict);
-	symbol_index_clear(&e.kernel);
 	symbol_index_clear(&e.versions);
+}
+
+void checker_examine(const uint8_t *module, size_t module_size, const char *text, size_t length,
+		     const struct checker_facts *facts, struct checker_verdict *ret_verdict,
+		     struct text *ret_exports)
+{
+	struct symvers symvers = { 0 };
+
+	symvers_add(&symvers, text, length);
+	checker_examine_with(module, module_size, &symvers, facts, ret_verdict, ret_exports);
+	symvers_clear(&symvers);
 }

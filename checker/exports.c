@@ -82,7 +82,7 @@ static void examine_export(struct examination *e, const struct export *export, u
 		finding_object(e, "an exported symbol has no name");
 		return;
 	}
-	known = symbol_index_find(&e->kernel, span_from_string(export->name));
+	known = symbol_index_find(e->kernel, span_from_string(export->name));
 	/* Of a module that was signed before nothing stands in the place of the kernel's own. */
 	if (known && e->facts->purpose == CHECKER_EXPORTS)
 		return;

@@ -2,12 +2,18 @@
 /* See jail.h. Every step must work: a jail with a wall missing is an error. */
 #include "checker/jail.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/capability.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "checker/checker.h"
+#include "lib/base/memfd.h"
+#include "lib/base/syscalls.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -62,7 +68,8 @@ static int drop_privileges(struct error **error)
 	return r;
 }
 
-static int add_rules(scmp_filter_ctx filter, int record_fd)
+/* What both may do: memory that is not executable, the record, an end. */
+static int add_reading(scmp_filter_ctx filter)
 {
 	static const int plain[] = {
 		SCMP_SYS(munmap),  SCMP_SYS(mremap), SCMP_SYS(brk),    SCMP_SYS(exit_group),
@@ -72,7 +79,7 @@ static int add_rules(scmp_filter_ctx filter, int record_fd)
 	};
 	const struct scmp_arg_cmp to_record = { .arg = 0,
 						.op = SCMP_CMP_EQ,
-						.datum_a = (scmp_datum_t)record_fd };
+						.datum_a = CHECKER_RECORD_FD };
 	const struct scmp_arg_cmp no_code = {
 		.arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = PROT_EXEC, .datum_b = 0
 	};
@@ -87,7 +94,69 @@ static int add_rules(scmp_filter_ctx filter, int record_fd)
 	return r;
 }
 
-static int install_filter(int record_fd, struct error **error)
+/* What it takes to hear a request, start a reader, put it in its jail and tell how it ended. */
+static int add_serving(scmp_filter_ctx filter)
+{
+	static const int plain[] = {
+		/* requests and answers over what is open already */
+		SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(close), SCMP_SYS(fstat),
+		SCMP_SYS(newfstatat), SCMP_SYS(lseek),
+		/* fork(3) and waitpid(3) of the C library */
+		SCMP_SYS(rt_sigprocmask), SCMP_SYS(set_robust_list), SCMP_SYS(wait4),
+		/* checker_jail_enter() */
+		SCMP_SYS(dup3), SCMP_SYS(close_range), SCMP_SYS(prlimit64), SCMP_SYS(seccomp)
+	};
+	const struct scmp_arg_cmp a_process = { .arg = 0,
+						.op = SCMP_CMP_MASKED_EQ,
+						.datum_a = ~(scmp_datum_t)(CLONE_CHILD_SETTID |
+									   CLONE_CHILD_CLEARTID |
+									   CSIGNAL),
+						.datum_b = 0 };
+	const struct scmp_arg_cmp seals = { .arg = 1,
+					    .op = SCMP_CMP_MASKED_EQ,
+					    .datum_a = UINT32_MAX,
+					    .datum_b = F_GET_SEALS };
+	const struct scmp_arg_cmp with_parent = { .arg = 0,
+						  .op = SCMP_CMP_MASKED_EQ,
+						  .datum_a = UINT32_MAX,
+						  .datum_b = PR_SET_PDEATHSIG };
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(plain) && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, plain[i], 0);
+	if (r == 0)
+		r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, &a_process);
+	if (r == 0)
+		r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, &seals);
+	if (r == 0)
+		r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+					   &with_parent);
+	return r;
+}
+
+/* The instructions of a filter, in memory for good. */
+static int export_filter(scmp_filter_ctx filter, struct sock_fprog *ret_program,
+			 struct error **error)
+{
+	cleanup_close int fd = -1;
+	const uint8_t *bytes;
+	size_t size;
+	int r = memfd_new("filter", &fd, error);
+
+	if (r == 0 && seccomp_export_bpf(filter, fd) < 0)
+		r = error_set(error, EIO, "cannot write the checker's seccomp filter");
+	if (r == 0)
+		r = memfd_seal(fd, error);
+	if (r == 0)
+		r = memfd_map(fd, BPF_MAXINSNS * sizeof(struct sock_filter), &bytes, &size, error);
+	if (r < 0)
+		return r;
+	ret_program->len = (unsigned short)(size / sizeof(struct sock_filter));
+	ret_program->filter = (struct sock_filter *)(uintptr_t)bytes;
+	return 0;
+}
+
+static int make_filter(bool serving, struct sock_fprog *ret_program, struct error **error)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r;
@@ -97,28 +166,46 @@ static int install_filter(int record_fd, struct error **error)
 	/* 32-bit and x32 calls are another architecture's, and that action is set apart. */
 	r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (r == 0)
-		r = add_rules(filter, record_fd);
-	if (r == 0)
-		r = seccomp_load(filter);
-	/* Not released: free() after seccomp_load() may return memory, and nothing is gained. */
+		r = add_reading(filter);
+	if (r == 0 && serving)
+		r = add_serving(filter);
 	if (r < 0)
-		return error_set_errno(error, -r, "cannot install the checker's seccomp filter");
-	return 0;
+		r = error_set_errno(error, -r, "cannot make the checker's seccomp filter");
+	else
+		r = export_filter(filter, ret_program, error);
+	seccomp_release(filter);
+	return r;
 }
 
-int checker_jail_enter(int record_fd, struct error **error)
+static int install_filter(const struct sock_fprog *program, struct error **error)
+{
+	int r = sys_seccomp_filter(0, program);
+
+	return r < 0 ? error_set_errno(error, -r, "cannot install the checker's seccomp filter")
+		     : 0;
+}
+
+int checker_jail_prepare(struct checker_jail *ret_jail, struct error **error)
+{
+	struct sock_fprog server;
+	int r = drop_privileges(error);
+
+	if (r == 0)
+		r = make_filter(false, &ret_jail->reader, error);
+	if (r == 0)
+		r = make_filter(true, &server, error);
+	return r < 0 ? r : install_filter(&server, error);
+}
+
+int checker_jail_enter(const struct checker_jail *jail, int record_fd, struct error **error)
 {
 	int r;
 
-	if (record_fd > 0 && close_range(0, (unsigned)record_fd - 1, 0) < 0)
+	if (record_fd != CHECKER_RECORD_FD && dup3(record_fd, CHECKER_RECORD_FD, O_CLOEXEC) < 0)
+		return error_set_errno(error, errno, "cannot open the checker's record");
+	if (close_range(0, CHECKER_RECORD_FD - 1, 0) < 0 ||
+	    close_range(CHECKER_RECORD_FD + 1, ~0u, 0) < 0)
 		return error_set_errno(error, errno, "cannot close the checker's descriptors");
-	if (close_range((unsigned)record_fd + 1, ~0u, 0) < 0)
-		return error_set_errno(error, errno, "cannot close the checker's descriptors");
-	r = drop_privileges(error);
-	if (r < 0)
-		return r;
 	r = set_limits(error);
-	if (r < 0)
-		return r;
-	return install_filter(record_fd, error);
+	return r < 0 ? r : install_filter(&jail->reader, error);
 }

@@ -147,7 +147,8 @@ void examine_modinfo(struct examination *e)
 /* "KEY=VALUE", without a byte that could end a line or steer a terminal. */
 static int append_line(struct examination *e, const char *key, const char *value)
 {
-	size_t at = e->exports->length;
+	const size_t start = e->exports->length;
+	size_t at = start;
 	int r = text_append_format(e->exports, "%s=%s", key, value);
 
 	for (; r == 0 && at < e->exports->length; at++) {
@@ -156,7 +157,11 @@ static int append_line(struct examination *e, const char *key, const char *value
 	}
 	if (r == 0)
 		r = text_append(e->exports, "\n", 1);
-	return r == 0 && e->exports->length > CHECKER_EXPORTS_MAXIMUM ? -E2BIG : r;
+	if (r < 0 || e->exports->length <= CHECKER_EXPORTS_MAXIMUM)
+		return r;
+	e->exports->length = start;
+	e->exports->data[start] = '\0';
+	return -E2BIG;
 }
 
 void examine_description(struct examination *e)
@@ -178,6 +183,8 @@ void examine_description(struct examination *e)
 		if (symbol.st_shndx == SHN_UNDEF)
 			r = append_line(e, "import", elf_symbol_name(&e->file, &symbol));
 	}
-	if (r < 0)
+	if (r == -E2BIG && e->facts->purpose == CHECKER_REPORT)
+		finding_warn(e, "says so much of itself that not all of it is looked at");
+	else if (r < 0)
 		finding_refuse(e, -r, "it says too much of itself");
 }

@@ -85,7 +85,7 @@ static bool has_address(const struct examination *e, const Elf64_Sym *symbol)
 		return symbol->st_value > UINT32_MAX;
 	if (symbol->st_shndx != SHN_UNDEF)
 		return elf_section(&e->file, symbol->st_shndx).sh_flags & SHF_ALLOC;
-	return symbol_index_find(&e->kernel, span_from_string(elf_symbol_name(&e->file, symbol)));
+	return symbol_index_find(e->kernel, span_from_string(elf_symbol_name(&e->file, symbol)));
 }
 
 /* One relocation of a section with these contents (NULL: zeros). False: enough was found. */

@@ -124,7 +124,7 @@ int examine_versions(struct examination *e)
 		return 0;
 	if (!e->has_versions)
 		finding_refuse_unless_forced(e, ENOEXEC, "no symbol versions: forced to load");
-	layout = symbol_index_find(&e->kernel, span_from_string("module_layout"));
+	layout = symbol_index_find(e->kernel, span_from_string("module_layout"));
 	if (!layout)
 		finding_refuse(e, EINVAL, "the kernel's Module.symvers lacks module_layout");
 	else
@@ -197,7 +197,7 @@ static bool namespace_is_imported(struct examination *e, const struct symbol *sy
 static void examine_import(struct examination *e, const Elf64_Sym *undefined)
 {
 	const char *name = elf_symbol_name(&e->file, undefined);
-	const struct symbol *symbol = symbol_index_find(&e->kernel, span_from_string(name));
+	const struct symbol *symbol = symbol_index_find(e->kernel, span_from_string(name));
 	bool hidden = symbol && symbol->gpl_only && !e->gpl_compatible;
 
 	if (!symbol || hidden) {

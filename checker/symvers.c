@@ -174,3 +174,15 @@ int symvers_parse(const char *text, size_t length, struct symbol_index *index, s
 	}
 	return 0;
 }
+
+void symvers_add(struct symvers *symvers, const char *text, size_t length)
+{
+	if (symvers->result == 0)
+		symvers->result = symvers_parse(text, length, &symvers->index, &symvers->line);
+}
+
+void symvers_clear(struct symvers *symvers)
+{
+	symbol_index_clear(&symvers->index);
+	*symvers = (struct symvers){ 0 };
+}

@@ -45,6 +45,17 @@ void symbol_index_clear(struct symbol_index *index);
 int symvers_parse(const char *text, size_t length, struct symbol_index *index,
 		  size_t *ret_line) must_check;
 
+/* All that is known of a kernel's symbols, from several texts. Zero-initialise. */
+struct symvers {
+	struct symbol_index index;
+	int result;  /* of symvers_parse(): the first that failed */
+	size_t line;
+};
+
+/* The text must outlive it. */
+void symvers_add(struct symvers *symvers, const char *text, size_t length);
+void symvers_clear(struct symvers *symvers);
+
 struct span span_from_string(const char *string);
 bool span_equal(struct span a, struct span b);
 

@@ -27,6 +27,7 @@
 #include "checker/checker.h"
 #include "checker/jail.h"
 #include "lib/base/memfd.h"
+#include "lib/base/message.h"
 #include "lib/base/text.h"
 
 static const char symvers[] = "0x9060323f\tmodule_layout\tvmlinux\tEXPORT_SYMBOL\t\n";
@@ -92,28 +93,39 @@ static int try_to_raise_a_limit(void)
 static const struct probe {
 	const char *name;
 	int (*run)(void);
+	bool server_may;
 } probes[] = {
-	{ "jail_open", try_open },
-	{ "jail_socket", try_socket },
-	{ "jail_fork", try_fork },
-	{ "jail_exec", try_exec },
-	{ "jail_signal", try_signal_parent },
-	{ "jail_executable_memory", try_executable_memory },
-	{ "jail_mprotect", try_mprotect },
-	{ "jail_write_elsewhere", try_write_elsewhere },
-	{ "jail_raise_a_limit", try_to_raise_a_limit },
+	{ "jail_open", try_open, false },
+	{ "jail_socket", try_socket, false },
+	{ "jail_fork", try_fork, true },
+	{ "jail_exec", try_exec, false },
+	{ "jail_signal", try_signal_parent, false },
+	{ "jail_executable_memory", try_executable_memory, false },
+	{ "jail_mprotect", try_mprotect, false },
+	{ "jail_write_elsewhere", try_write_elsewhere, false },
+	{ "jail_raise_a_limit", try_to_raise_a_limit, true },
 };
 
-/* The wait status of a child that runs the probe, in the jail or out of it. */
-static int status_of(int (*run)(void), int record_fd)
+enum place {
+	OUTSIDE,
+	SERVER, /* where readers are started */
+	READER,
+};
+
+/* The wait status of a child that runs the probe there. */
+static int status_of(int (*run)(void), enum place place, int record_fd)
 {
 	int status = 0;
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		if (record_fd >= 0 && checker_jail_enter(record_fd, NULL) < 0)
+		struct checker_jail jail;
+
+		if (place != OUTSIDE && checker_jail_prepare(&jail, NULL) < 0)
 			_exit(99);
+		if (place == READER && checker_jail_enter(&jail, record_fd, NULL) < 0)
+			_exit(98);
 		_exit(run() ? 1 : 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -125,13 +137,18 @@ static void test_jail_kills(void **state)
 	const struct probe *probe = *state;
 	int ends[2], status;
 
-	status = status_of(probe->run, -1);
+	status = status_of(probe->run, OUTSIDE, -1);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	status = status_of(probe->run, ends[1]);
+	status = status_of(probe->run, READER, ends[1]);
 	close(ends[0]);
 	close(ends[1]);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSYS);
+	if (probe->server_may)
+		return;
+	status = status_of(probe->run, SERVER, -1);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGSYS);
 }
@@ -165,7 +182,7 @@ static void test_jail_lets_it_work(void **state)
 
 	(void)state;
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	status = status_of(allocate_and_free, ends[1]);
+	status = status_of(allocate_and_free, READER, ends[1]);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 	close(ends[0]);
@@ -186,9 +203,9 @@ static void test_jail_bounds_memory(void **state)
 	skip();
 #endif
 #endif
-	assert_int_equal(WEXITSTATUS(status_of(allocate_too_much, -1)), 0);
+	assert_int_equal(WEXITSTATUS(status_of(allocate_too_much, OUTSIDE, -1)), 0);
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	status = status_of(allocate_too_much, ends[1]);
+	status = status_of(allocate_too_much, READER, ends[1]);
 	close(ends[0]);
 	close(ends[1]);
 	assert_true(WIFEXITED(status));
@@ -284,7 +301,9 @@ static const struct lie {
 	{ "crash", -EBADMSG, "killed by SIGSEGV" },
 	{ "crash_after_record", -EBADMSG, "killed by SIGSEGV" },
 	{ "exit", -EIO, "status 9" },
+	{ "gone", -EBADMSG, "no valid verdict" },
 	{ "silence", -EBADMSG, "no valid verdict" },
+	{ "answer", -EBADMSG, "no valid verdict" },
 	{ "short", -EBADMSG, "no valid verdict" },
 	{ "long", -EBADMSG, NULL },
 	{ "flood", -EBADMSG, NULL },
@@ -344,9 +363,9 @@ static void test_false_checker_is_sanitised(void **state)
 	assert_string_equal(verdict.text, "?[2Jx");
 }
 
-static void send_record(const struct checker_verdict *verdict, size_t length)
+static void send_record(int record_fd, const struct checker_verdict *verdict, size_t length)
 {
-	if (write(CHECKER_RECORD_FD, verdict, length) != (ssize_t)length)
+	if (write(record_fd, verdict, length) != (ssize_t)length)
 		_exit(8);
 }
 
@@ -364,24 +383,32 @@ static int play_checker(void)
 	struct checker_verdict *verdict = &records[0];
 	struct rlimit no_core = { 1, 1 };
 	struct sigaction usual = { .sa_handler = SIG_DFL };
+	static struct message request;
 	struct checker_facts facts;
 	const char *name = facts.module_name;
 	size_t length = sizeof(*verdict);
+	const int32_t status = 0;
+	int record_fd;
 
-	if (pread(CHECKER_FACTS_FD, &facts, sizeof(facts), 0) != (ssize_t)sizeof(facts) ||
+	if (message_receive(CHECKER_SOCKET_FD, &request, NULL) < 0 ||
+	    request.length != sizeof(facts) || request.fd_count != CHECKER_REQUEST_FDS ||
 	    setrlimit(RLIMIT_CORE, &no_core) < 0)
 		return 7;
+	memcpy(&facts, request.payload, sizeof(facts));
+	record_fd = request.fds[2];
 	(void)sigaction(SIGSEGV, &usual, NULL); /* not the sanitizer's report */
 	if (string_equal(name, "exit"))
 		return 9;
-	if (string_equal(name, "silence"))
+	if (string_equal(name, "gone"))
 		return 0;
+	if (string_equal(name, "silence"))
+		length = 0;
 	if (string_equal(name, "crash"))
 		raise(SIGSEGV);
 	if (string_equal(name, "hang"))
 		hang();
 	if (string_equal(name, "hang_with_closed_pipe")) {
-		close(CHECKER_RECORD_FD);
+		close(record_fd);
 		hang();
 	}
 	if (string_equal(name, "short"))
@@ -406,13 +433,16 @@ static int play_checker(void)
 	memset(verdict->license, 'L', sizeof(verdict->license));
 	memcpy(verdict->text, "\033[2Jx", 6);
 	do
-		send_record(verdict, length);
+		send_record(record_fd, verdict, length);
 	while (string_equal(name, "flood"));
 	if (string_equal(name, "hang_after_record"))
 		hang();
 	if (string_equal(name, "crash_after_record"))
 		raise(SIGSEGV);
-	return 0;
+	close(record_fd);
+	if (string_equal(name, "answer"))
+		return message_reply(CHECKER_SOCKET_FD, "", 0, NULL, 0, NULL);
+	return message_reply(CHECKER_SOCKET_FD, &status, sizeof(status), NULL, 0, NULL);
 }
 
 int main(int argc, char **argv)
