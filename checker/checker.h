@@ -113,7 +113,8 @@ struct checker_verdict {
 	int32_t errnum;
 	uint32_t imports; /* undefined symbols, all resolved where it will load */
 	uint32_t warnings;
-	/* Bytes of its lines for Module.symvers, 0 where it will not load; or of its description. */
+	/* Bytes of its lines for Module.symvers, 0 where it will not load; or of its description.
+	 */
 	uint32_t exports;
 	uint32_t struct_module_size; /* bytes */
 	uint64_t marks;		     /* enum checker_mark */
@@ -187,10 +188,10 @@ struct checker {
 	char name[128];	  /* of that module */
 	bool report;	  /* CHECKER_REPORT */
 };
-#define CHECKER_INITIAL(program, symvers)                                                  \
-	{                                                                                  \
-		.program_fd = (program), .symvers_fd = (symvers), .socket = -1,            \
-		.pid_fd = -1, .record_fd = -1                                              \
+#define CHECKER_INITIAL(program, symvers)                                                          \
+	{                                                                                          \
+		.program_fd = (program), .symvers_fd = (symvers), .socket = -1, .pid_fd = -1,      \
+		.record_fd = -1                                                                    \
 	}
 /*
  * Asks about a module, a sealed memfd, for at most so long (usually CHECKER_MILLISECONDS); starts

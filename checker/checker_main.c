@@ -91,8 +91,7 @@ static _Noreturn void read_module(struct server *server, const struct message *r
 	static struct checker_verdict verdict;
 	struct text exports = { 0 };
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
-	    map_input(request, &input, NULL) < 0)
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || map_input(request, &input, NULL) < 0)
 		_exit(2);
 	if (checker_jail_enter(&server->jail, request->fds[2], NULL) < 0)
 		_exit(3);

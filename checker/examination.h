@@ -20,9 +20,9 @@ struct examination {
 	struct elf_file file;
 	const char *modinfo; /* ends with NUL */
 	size_t modinfo_size;
-	uint32_t this_module;	      /* section number */
+	uint32_t this_module;		   /* section number */
 	const struct symbol_index *kernel; /* what it exports */
-	struct symbol_index versions; /* what the module was built against */
+	struct symbol_index versions;	   /* what the module was built against */
 	bool has_versions;
 	bool gpl_compatible;
 	unsigned version; /* of the kernel: 6012 for 6.12 */

@@ -100,22 +100,21 @@ static int add_serving(scmp_filter_ctx filter)
 	static const int plain[] = {
 		/* requests and answers over what is open already */
 		SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(close), SCMP_SYS(fstat),
-		SCMP_SYS(newfstatat), SCMP_SYS(lseek),
+		SCMP_SYS(newfstatat),
 		/* fork(3) and waitpid(3) of the C library */
 		SCMP_SYS(rt_sigprocmask), SCMP_SYS(set_robust_list), SCMP_SYS(wait4),
 		/* checker_jail_enter() */
 		SCMP_SYS(dup3), SCMP_SYS(close_range), SCMP_SYS(prlimit64), SCMP_SYS(seccomp)
 	};
-	const struct scmp_arg_cmp a_process = { .arg = 0,
-						.op = SCMP_CMP_MASKED_EQ,
-						.datum_a = ~(scmp_datum_t)(CLONE_CHILD_SETTID |
-									   CLONE_CHILD_CLEARTID |
-									   CSIGNAL),
-						.datum_b = 0 };
-	const struct scmp_arg_cmp seals = { .arg = 1,
-					    .op = SCMP_CMP_MASKED_EQ,
-					    .datum_a = UINT32_MAX,
-					    .datum_b = F_GET_SEALS };
+	const struct scmp_arg_cmp a_process = {
+		.arg = 0,
+		.op = SCMP_CMP_MASKED_EQ,
+		.datum_a = ~(scmp_datum_t)(CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CSIGNAL),
+		.datum_b = 0
+	};
+	const struct scmp_arg_cmp seals = {
+		.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = F_GET_SEALS
+	};
 	const struct scmp_arg_cmp with_parent = { .arg = 0,
 						  .op = SCMP_CMP_MASKED_EQ,
 						  .datum_a = UINT32_MAX,

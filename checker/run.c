@@ -131,8 +131,7 @@ static bool record_is_consistent(const struct text *record, bool report,
 	if (verdict->outcome == CHECKER_POLICY && verdict->errnum != EPERM)
 		return false;
 	return (verdict->outcome == CHECKER_WILL_NOT_LOAD || verdict->outcome == CHECKER_POLICY) &&
-	       verdict->errnum > 0 && verdict->errnum < 4096 &&
-	       (report || verdict->exports == 0);
+	       verdict->errnum > 0 && verdict->errnum < 4096 && (report || verdict->exports == 0);
 }
 
 /* How it ended that was to give a verdict: 0 where it exited with 0 by itself. */
@@ -221,9 +220,10 @@ int checker_ask(struct checker *checker, int module_fd, int symvers_fd,
 	r = message_send(checker->socket, CHECKER_EXAMINE, facts, sizeof(*facts),
 			 (const int[CHECKER_REQUEST_FDS]){ module_fd, symvers_fd, write_fd },
 			 CHECKER_REQUEST_FDS, NULL);
-	return r == 0 || r == -EPIPE
-		       ? 0
-		       : error_set_errno(error, -r, "cannot ask the checker of %s", checker->name);
+	if (r == 0 || r == -EPIPE)
+		return 0;
+	checker_stop(checker);
+	return error_set_errno(error, -r, "cannot ask the checker of %s", checker->name);
 }
 
 static int take_answer(struct checker *checker, struct checker_verdict *ret_verdict,

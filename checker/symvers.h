@@ -48,7 +48,7 @@ int symvers_parse(const char *text, size_t length, struct symbol_index *index,
 /* All that is known of a kernel's symbols, from several texts. Zero-initialise. */
 struct symvers {
 	struct symbol_index index;
-	int result;  /* of symvers_parse(): the first that failed */
+	int result; /* of symvers_parse(): the first that failed */
 	size_t line;
 };
 

@@ -3,6 +3,7 @@
 #include "orchestrator/check_command.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +37,10 @@ struct checking {
 	const struct log *log;
 	struct check_kernel kernel;
 	int checker_fd;
+	int symvers_fd;		  /* the kernel's Module.symvers */
+	struct text added;	  /* what other modules export that were asked for */
+	struct checker *checkers; /* one per processor */
+	size_t checker_count;
 	struct checked *files;
 };
 
@@ -81,10 +86,8 @@ static bool is_own(const struct check_kernel *kernel, const struct stat *status,
 
 static int open_file(const struct checking *checking, struct checked *checked, struct error **error)
 {
-	const char *base = strrchr(checked->path, '/');
 	/* Without waiting for a FIFO's other end. */
 	cleanup_close int fd = open(checked->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	size_t length;
 	struct stat status;
 
 	if (fd < 0 || fstat(fd, &status) < 0)
@@ -98,39 +101,34 @@ static int open_file(const struct checking *checking, struct checked *checked, s
 				    "%s has %lld bytes; a module has at most %llu", checked->path,
 				    (long long)status.st_size,
 				    (unsigned long long)BUILD_MODULE_MAXIMUM);
-	base = base ? base + 1 : checked->path;
-	length = check_module_stem(base);
-	if (length == 0)
+	if (!checked->name)
 		return error_refuse(error, EXIT_USAGE, EINVAL,
 				    "%s: a module's file ends in .ko, .ko.xz, .ko.zst or .ko.gz, "
 				    "and is called as the module is",
 				    checked->path);
-	checked->name = strndup(base, length);
-	if (!checked->name)
-		return error_set_errno(error, ENOMEM, "%s", checked->path);
 	checked->own =
 		checking->kernel.tree_fd >= 0 && is_own(&checking->kernel, &status, checked->name);
 	return memfd_from_file("module", fd, (uint64_t)status.st_size, &checked->fd, error);
 }
 
-static int ask(const struct checking *checking, const struct checked *checked, int module_fd,
-	       const char *name, enum checker_purpose purpose, struct checker_verdict *ret_verdict,
-	       struct text *ret_text, struct error **error)
+/* ---- The question */
+
+static int ask(struct checking *checking, struct checker *checker, const struct checked *checked,
+	       int module_fd, const char *name, enum checker_purpose purpose, struct error **error)
 {
-	const struct text *symvers = &checking->kernel.symvers;
-	cleanup_close int symvers_fd = -1;
+	cleanup_close int added_fd = -1;
 	struct checker_facts facts;
 	int r = check_kernel_facts(&checking->kernel, name, &facts, error);
 
 	if (r == 0)
-		r = memfd_from_bytes("symvers", symvers->data, symvers->length, &symvers_fd, error);
+		r = memfd_from_bytes("added", checking->added.data ? checking->added.data : "",
+				     checking->added.length, &added_fd, error);
 	if (r < 0)
 		return r;
 	facts.purpose = purpose;
 	facts.flags |= CHECKER_MAY_BE_SIGNED;
-	facts.flags |= checked->own ? CHECKER_OF_KERNEL : 0;
-	return checker_run(checking->checker_fd, module_fd, symvers_fd, &facts,
-			   CHECKER_MILLISECONDS, ret_verdict, ret_text, error);
+	facts.flags |= checked && checked->own ? CHECKER_OF_KERNEL : 0;
+	return checker_ask(checker, module_fd, added_fd, &facts, CHECKER_MILLISECONDS, error);
 }
 
 /* ---- What the verdict does not know: the tree of modules around it */
@@ -204,34 +202,38 @@ static void look_for_firmware(const struct checking *checking, struct checked *c
 }
 
 /* What the kernel's Module.symvers does not have: of modules that others added, or given beside. */
-static int add_exports_of(struct checking *checking, const struct checked *checked,
-			  const char *name, struct error **error)
+static int add_exports_of(struct checking *checking, struct checker *checker,
+			  const struct checked *checked, const char *name, struct error **error)
 {
-	cleanup_close int added_fd = -1;
-	const struct checked other = { 0 };
+	cleanup_close int module_fd = -1;
 	struct checker_verdict verdict;
 	const char *path;
 	bool builtin;
-	int module_fd = -1;
+	int r;
 
 	if (check_kernel_own(&checking->kernel, name, &path, &builtin))
 		return 0;
-	for (size_t i = 0; i < checking->options->file_count; i++) {
-		if (checking->files[i].name && &checking->files[i] != checked &&
-		    string_equal(checking->files[i].name, name))
-			module_fd = checking->files[i].fd;
+	for (size_t i = 0; i < checking->options->file_count && module_fd < 0; i++) {
+		struct checked beside = { .path = checking->files[i].path,
+					  .name = checking->files[i].name,
+					  .fd = -1 };
+
+		/* What cannot be opened is told of that file. */
+		if (beside.name && &checking->files[i] != checked &&
+		    string_equal(beside.name, name) && open_file(checking, &beside, NULL) == 0)
+			module_fd = beside.fd;
 	}
 	if (module_fd < 0)
-		module_fd = added_fd = check_kernel_open_added(&checking->kernel, name);
+		module_fd = check_kernel_open_added(&checking->kernel, name);
 	if (module_fd < 0)
 		return 0;
-	return ask(checking, &other, module_fd, name, CHECKER_EXPORTS, &verdict,
-		   &checking->kernel.symvers, error);
+	r = ask(checking, checker, NULL, module_fd, name, CHECKER_EXPORTS, error);
+	return r < 0 ? r : checker_answer(checker, &verdict, &checking->added, error);
 }
 
 /* depends= as depmod and modpost write it: "a,b". */
-static int add_dependencies(struct checking *checking, struct checked *checked,
-			    struct error **error)
+static int add_dependencies(struct checking *checking, struct checker *checker,
+			    struct checked *checked, struct error **error)
 {
 	const char *line = checked->description.data;
 	cleanup_free char *depends = check_next_value(&line, "depends");
@@ -240,29 +242,44 @@ static int add_dependencies(struct checking *checking, struct checked *checked,
 
 	while (r == 0 && rest && (name = strsep(&rest, ","))) {
 		if (name_is_safe(name))
-			r = add_exports_of(checking, checked, name, error);
+			r = add_exports_of(checking, checker, checked, name, error);
 	}
 	return r;
 }
 
 /* ---- The whole */
 
-static int examine(struct checking *checking, struct checked *checked, struct error **error)
+static int begin(struct checking *checking, struct checker *checker, struct checked *checked,
+		 struct error **error)
 {
-	int r = check_kernel_describe(&checking->kernel, checking->checker_fd, checked->fd,
-				      checked->name, &checked->description, error);
+	int r = open_file(checking, checked, error);
+
+	return r < 0 ? r
+		     : ask(checking, checker, checked, checked->fd, checked->name, CHECKER_REPORT,
+			   error);
+}
+
+static int finish(struct checking *checking, struct checker *checker, struct checked *checked,
+		  struct error **error)
+{
+	const size_t known = checking->added.length;
+	int r = checker_answer(checker, &checked->verdict, &checked->description, error);
 
 	if (r == 0)
-		r = add_dependencies(checking, checked, error);
-	if (r == 0)
-		r = ask(checking, checked, checked->fd, checked->name, CHECKER_LOADING,
-			&checked->verdict, NULL, error);
+		r = add_dependencies(checking, checker, checked, error);
+	/* Once more with their symbols. */
+	if (r == 0 && checking->added.length > known)
+		r = ask(checking, checker, checked, checked->fd, checked->name, CHECKER_LOADING,
+			error);
+	if (r == 0 && checking->added.length > known)
+		r = checker_answer(checker, &checked->verdict, NULL, error);
 	if (r == 0 && !checked->own) {
 		look_for_own_name(checking, checked);
 		look_for_aliases(checking, checked);
 	}
 	if (r == 0)
 		look_for_firmware(checking, checked);
+	checked->fd = close_fd(checked->fd);
 	return r < 0 ? error_context(error, "%s", checked->path) : 0;
 }
 
@@ -401,37 +418,86 @@ static void print(const struct checking *checking, const struct checked *checked
 	print_lines(checking->log, checked->warnings.data);
 }
 
-static int check_files(struct checking *checking, struct error **error)
+/* What could not be told counts most, then what will not load. */
+static int worse(int code, int other)
+{
+	static const int order[] = { 0, EXIT_APPROVAL, EXIT_WILL_NOT_LOAD };
+
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		if (code == order[i])
+			return other;
+		if (other == order[i])
+			return code;
+	}
+	return code;
+}
+
+static int open_files(struct checking *checking, struct error **error)
 {
 	const size_t count = checking->options->file_count;
-	int code = 0;
 
 	checking->files = calloc(count, sizeof(*checking->files));
 	if (!checking->files)
 		return error_set_errno(error, ENOMEM, "files");
 	for (size_t i = 0; i < count; i++) {
 		struct checked *checked = &checking->files[i];
+		const char *path = checking->options->files[i], *base = strrchr(path, '/');
+		size_t length;
 
-		*checked = (struct checked){ .path = checking->options->files[i], .fd = -1 };
-		(void)open_file(checking, checked, &checked->error);
+		base = base ? base + 1 : path;
+		length = check_module_stem(base);
+		*checked = (struct checked){ .path = path, .fd = -1 };
+		if (length == 0)
+			continue;
+		checked->name = strndup(base, length);
+		if (!checked->name)
+			return error_set_errno(error, ENOMEM, "%s", path);
 	}
-	for (size_t i = 0; i < count; i++) {
-		struct checked *checked = &checking->files[i];
-		const int worst[] = { 0, EXIT_APPROVAL, EXIT_WILL_NOT_LOAD };
-		int here;
+	return 0;
+}
 
-		if (!checked->error)
-			(void)examine(checking, checked, &checked->error);
-		here = outcome_code(checked);
-		/* What could not be told counts most, then what will not load. */
-		for (size_t w = 0; w < ARRAY_SIZE(worst); w++) {
-			if (code == worst[w]) {
-				code = here == 0 || (here == EXIT_APPROVAL && w == 2) ? code : here;
-				break;
-			}
-		}
+static int open_checkers(struct checking *checking, struct error **error)
+{
+	const struct text *symvers = &checking->kernel.symvers;
+	cpu_set_t processors;
+	int r = memfd_from_bytes("symvers", symvers->data, symvers->length, &checking->symvers_fd,
+				 error);
+
+	if (r < 0)
+		return r;
+	checking->checker_count = checking->options->file_count;
+	if (sched_getaffinity(0, sizeof(processors), &processors) == 0 &&
+	    checking->checker_count > 2 * (size_t)CPU_COUNT(&processors))
+		checking->checker_count = 2 * (size_t)CPU_COUNT(&processors);
+	checking->checkers = calloc(checking->checker_count, sizeof(*checking->checkers));
+	if (!checking->checkers)
+		return error_set_errno(error, ENOMEM, "checkers");
+	for (size_t i = 0; i < checking->checker_count; i++)
+		checking->checkers[i] =
+			(struct checker)CHECKER_INITIAL(checking->checker_fd, checking->symvers_fd);
+	return 0;
+}
+
+/* As many at once as there are checkers; told in the order of the command line. */
+static int check_files(struct checking *checking)
+{
+	const size_t count = checking->options->file_count, width = checking->checker_count;
+	int code = 0;
+
+	for (size_t i = 0; i < count + width; i++) {
+		struct checker *checker = &checking->checkers[i % width];
+		struct checked *next = i < count ? &checking->files[i] : NULL;
+		struct checked *last = i >= width ? &checking->files[i - width] : NULL;
+
+		if (last && !last->error)
+			(void)finish(checking, checker, last, &last->error);
+		if (next)
+			(void)begin(checking, checker, next, &next->error);
+		if (!last)
+			continue;
+		code = worse(code, outcome_code(last));
 		if (!checking->options->json)
-			print(checking, checked);
+			print(checking, last);
 	}
 	return checking->options->json ? print_json(checking, code) : code;
 }
@@ -446,14 +512,23 @@ static void clear(struct checking *checking)
 		(void)error_free(checking->files[i].error);
 	}
 	free(checking->files);
+	for (size_t i = 0; i < checking->checker_count; i++)
+		checker_stop(&checking->checkers[i]);
+	free(checking->checkers);
+	text_clear(&checking->added);
 	check_kernel_close(&checking->kernel);
+	(void)close_fd(checking->symvers_fd);
 	(void)close_fd(checking->checker_fd);
 }
 
 int check_command(const struct options *options, const struct log *log)
 {
 	cleanup(clear) struct checking checking = {
-		.options = options, .log = log, .kernel = CHECK_KERNEL_INITIAL, .checker_fd = -1
+		.options = options,
+		.log = log,
+		.kernel = CHECK_KERNEL_INITIAL,
+		.checker_fd = -1,
+		.symvers_fd = -1,
 	};
 	cleanup_places struct places places = PLACES_INITIAL;
 	cleanup_error struct error *error = NULL;
@@ -472,9 +547,11 @@ int check_command(const struct options *options, const struct log *log)
 			    "size of its struct module is not known and not compared",
 			    checking.kernel.release);
 	if (r == 0)
-		r = check_files(&checking, &error);
-	if (!error)
-		return r;
+		r = open_files(&checking, &error);
+	if (r == 0)
+		r = open_checkers(&checking, &error);
+	if (r == 0)
+		return check_files(&checking);
 	log_error(log, error);
 	return error_code(error) ? error_code(error) : EXIT_INFRASTRUCTURE;
 }

@@ -12,8 +12,9 @@
 #include "lib/artifacts/exit_code.h"
 #include "lib/base/files.h"
 #include "lib/base/memfd.h"
+#include "lib/base/message.h"
 
-#define LIST_MAXIMUM (UINT64_C(64) << 20)
+#define ALIASES_MAXIMUM (UINT64_C(64) << 20)
 
 static const char *const suffixes[] = { "", ".xz", ".zst", ".gz" };
 
@@ -53,7 +54,7 @@ static int open_module(int tree_fd, const char *path)
 /* The size of struct module, which the headers do not tell: of the first module that is there. */
 static void find_reference(struct check_kernel *kernel, int checker_fd)
 {
-	const char *line = kernel->order.data;
+	const char *line = kernel->order.text.data;
 
 	for (int tries = 0; line && *line && tries < 16; tries++) {
 		cleanup_free char *path = strndup(line, strcspn(line, "\n"));
@@ -80,12 +81,6 @@ static void find_reference(struct check_kernel *kernel, int checker_fd)
 	}
 }
 
-static void read_list(const struct check_kernel *kernel, const char *name, struct text *list)
-{
-	if (read_file(kernel->tree_fd, name, LIST_MAXIMUM, list, NULL) < 0)
-		text_clear(list);
-}
-
 static int open_tree(const struct places *places, struct check_kernel *kernel, int checker_fd,
 		     struct error **error)
 {
@@ -104,11 +99,23 @@ static int open_tree(const struct places *places, struct check_kernel *kernel, i
 	    open_trusted(kernel->root_fd, merged, geteuid(), flags, &kernel->tree_fd, NULL, NULL) <
 		    0)
 		return 0;
-	read_list(kernel, "modules.order", &kernel->order);
-	read_list(kernel, "modules.builtin", &kernel->builtin);
-	read_list(kernel, "modules.alias", &kernel->aliases);
+	module_list_read(kernel->tree_fd, "modules.order", &kernel->order);
+	module_list_read(kernel->tree_fd, "modules.builtin", &kernel->builtin);
+	if (read_file(kernel->tree_fd, "modules.alias", ALIASES_MAXIMUM, &kernel->aliases, NULL) <
+	    0)
+		text_clear(&kernel->aliases);
 	find_reference(kernel, checker_fd);
 	return 0;
+}
+
+/* For all of its modules, but for their names. */
+static int set_facts(struct check_kernel *kernel, struct error **error)
+{
+	const char *config = kernel->kernel->config;
+
+	return checker_facts_from_config(config, strlen(config), kernel->release,
+					 kernel->kernel->architecture, "reference", &kernel->facts,
+					 error);
 }
 
 int check_kernel_open(const struct places *places, const char *release, const char *architecture,
@@ -133,7 +140,11 @@ int check_kernel_open(const struct places *places, const char *release, const ch
 	r = read_file(kernel.kernel->build_fd, "Module.symvers", CHECKER_SYMVERS_MAXIMUM,
 		      &kernel.symvers, error);
 	if (r == 0)
+		r = set_facts(&kernel, error);
+	if (r == 0)
 		r = open_tree(places, &kernel, checker_fd, error);
+	/* Its marks are those of one driver, not what every module must have. */
+	kernel.facts.struct_module_size = kernel.reference.struct_module_size;
 	if (r < 0)
 		return error_context(error, "kernel %s", kernel.release);
 	*ret_kernel = kernel;
@@ -148,8 +159,8 @@ void check_kernel_close(struct check_kernel *kernel)
 	(void)close_fd(kernel->root_fd);
 	(void)close_fd(kernel->tree_fd);
 	text_clear(&kernel->symvers);
-	text_clear(&kernel->order);
-	text_clear(&kernel->builtin);
+	module_list_clear(&kernel->order);
+	module_list_clear(&kernel->builtin);
 	text_clear(&kernel->aliases);
 	*kernel = CHECK_KERNEL_INITIAL;
 }
@@ -157,14 +168,13 @@ void check_kernel_close(struct check_kernel *kernel)
 int check_kernel_facts(const struct check_kernel *kernel, const char *name,
 		       struct checker_facts *ret_facts, struct error **error)
 {
-	const char *config = kernel->kernel->config;
-	int r = checker_facts_from_config(config, strlen(config), kernel->release,
-					  kernel->kernel->architecture, name, ret_facts, error);
+	struct checker_facts facts = kernel->facts;
 
-	/* Its marks are those of one driver, not what every module must have. */
-	if (r == 0)
-		ret_facts->struct_module_size = kernel->reference.struct_module_size;
-	return r;
+	if (message_string_set(facts.module_name, sizeof(facts.module_name), name) < 0)
+		return error_refuse(error, EXIT_WILL_NOT_LOAD, ENAMETOOLONG,
+				    "'%.120s' is too long for a module's name", name);
+	*ret_facts = facts;
+	return 0;
 }
 
 /* "kernel/drivers/net/foo-bar.ko[.xz]" is the module foo_bar. */
@@ -180,29 +190,13 @@ static bool is_module(const char *line, size_t length, const char *name)
 	return !*name && end - base >= 3 && memcmp(base, ".ko", 3) == 0;
 }
 
-static size_t find_line(const struct text *list, const char *name, const char **ret_path)
-{
-	const char *line = list->data;
-
-	while (line && *line) {
-		const size_t length = strcspn(line, "\n");
-
-		if (is_module(line, length, name)) {
-			*ret_path = line;
-			return length;
-		}
-		line += length + (line[length] == '\n');
-	}
-	return 0;
-}
-
 size_t check_kernel_own(const struct check_kernel *kernel, const char *name, const char **ret_path,
 			bool *ret_builtin)
 {
-	size_t length = find_line(&kernel->order, name, ret_path);
+	size_t length = module_list_find(&kernel->order, name, ret_path);
 
 	*ret_builtin = length == 0;
-	return length ? length : find_line(&kernel->builtin, name, ret_path);
+	return length ? length : module_list_find(&kernel->builtin, name, ret_path);
 }
 
 size_t check_kernel_alias(const struct check_kernel *kernel, const char *alias,

@@ -11,17 +11,19 @@
 
 #include "checker/checker.h"
 #include "lib/kernels/kernel.h"
+#include "orchestrator/module_list.h"
 #include "orchestrator/places.h"
 
 struct check_kernel {
 	struct kernel *kernel;
 	char *release;
-	int root_fd;	     /* the kernel root */
-	int tree_fd;	     /* lib/modules/RELEASE; -1: none */
-	struct text symvers; /* and behind it what other modules export that were asked for */
-	struct text order;   /* modules.order: a path per line; empty: not there */
-	struct text builtin; /* modules.builtin */
-	struct text aliases; /* modules.alias, of depmod */
+	int root_fd;		  /* the kernel root */
+	int tree_fd;		  /* lib/modules/RELEASE; -1: none */
+	struct text symvers;	  /* and behind it what other modules export that were asked for */
+	struct module_list order; /* modules.order */
+	struct module_list builtin;	  /* modules.builtin */
+	struct text aliases;		  /* modules.alias, of depmod */
+	struct checker_facts facts;	  /* of whatever name */
 	struct checker_verdict reference; /* of one of its own modules; size 0: none was found */
 	char reference_name[128];
 };

@@ -10,10 +10,11 @@
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 /*
  * The upper block is the signer's own. The lower is for the checker it starts, for a filter is
- * inherited: fork, loader (sanitizers too) and its own jail, whose own filter leaves it a handful.
+ * inherited: fork, loader (sanitizers too) and its own jails, whose own filters leave it a handful.
  * clone3's flags are out of a filter's sight, but no call that a new namespace is good for is here.
  * Missing calls answer ENOSYS, so a newer C library falls back to those that are here.
  */
@@ -25,7 +26,7 @@ static const char *const allowed_calls[] = {
 	"dup2", "dup3", "close_range", "wait4", "kill", "tgkill", "rt_sigprocmask", "rt_sigaction",
 	"rt_sigreturn", "restart_syscall", "exit", "exit_group",
 
-	"clone3", "execveat", "access", "mprotect", "arch_prctl", "set_tid_address",
+	"clone", "clone3", "execveat", "access", "mprotect", "arch_prctl", "set_tid_address",
 	"set_robust_list", "rseq", "prlimit64", "prctl", "seccomp", "capget", "capset",
 	"readlink", "sigaltstack",
 };
@@ -82,6 +83,10 @@ static int install_filter(struct error **error)
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
 				     SCMP_A1(SCMP_CMP_MASKED_EQ, writing, 0));
+	/* To the checker, which is asked over it. */
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
+				     SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 	if (r == 0)
 		r = seccomp_load(filter);
 	seccomp_release(filter);

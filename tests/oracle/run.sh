@@ -14,7 +14,7 @@ images=$(dirname "$kernels")/images
 # The first ones are mutated: one that imports, one that exports, one with a namespace. The others are
 # loaded as they are.
 read -ra mutated <<<"${ORACLE_BASES:-dummy crc7 pcbc}"
-read -ra built <<<"${ORACLE_DRIVERS-acpi-call vpoll}"
+read -ra built <<<"${ORACLE_DRIVERS-acpi-call ddcci}"
 sound=(ansi_cprng crc8 bch lru_cache ts_kmp ts_bm crc-itu-t nlmon ifb)
 
 if ! command -v qemu-system-x86_64 >/dev/null 2>&1; then
