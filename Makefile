@@ -112,10 +112,11 @@ STATIC = $(if $(SANITIZE),,$(shell mkdir -p $(BUILD) && echo 'int main(void) { r
 $(BUILD)/bin/kmodbox: private PIE = $(or $(STATIC),-pie)
 $(BUILD)/bin/kmodbox: private pkg_libs = $(front_libraries)
 
-# Pid 1 of a virtual machine is alone there: no library, no sanitizer.
-$(guest): runners/guest_init_main.c $(BUILD)/flags
+# Pid 1 of a virtual machine is alone there: no shared library, no sanitizer.
+$(guest): runners/guest_init_main.c checker/decompress.c checker/decompress.h $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call command,LINK,$(CC) -std=gnu17 -O2 -D_GNU_SOURCE $(warnings) $(if $(WERROR),-Werror) -static -o $@ $<)
+	$(call command,LINK,$(CC) -std=gnu17 -O2 -I. -D_GNU_SOURCE $(warnings) $(if $(WERROR),-Werror) -static -o $@ \
+		$(filter %.c,$^) -lz -llzma -lzstd)
 
 $(BUILD)/bin/profiles/%: profiles/%
 	@mkdir -p $(@D)

@@ -2,17 +2,18 @@
 /*
  * kmodbox-guest: pid 1 of a virtual machine that modules are loaded in (runners/vm.h). Does what
  * /plan says, a line each, and tells what came of it on the second serial port, a line each; then
- *powers off. Static and alone in its initial ramdisk: libc and the kernel, whose own errno it
- *tells.
+ * powers off. Static and alone in its initial ramdisk: libc, the decoders of compressed modules,
+ *and the kernel, whose own errno it tells. Nothing here is trusted: it runs beside what it loads.
  *
- *	load FILE [OPTIONS]	finit_module(2)
+ *	load FILE [OPTIONS]	finit_module(2); compressed, init_module(2)
  *	unload NAME		delete_module(2)
  *	run PROGRAM [ARGUMENT...]
+ *	wait MILLISECONDS	for what a module does later
  *
  * ready RELEASE | log LEVEL TEXT | begin N | end N RESULT TAINT | done
  *
  * RESULT is 0, an errno, "killed" where the kernel killed who asked (an oops), or "stuck" where it
- *did not come back within 10 seconds.
+ * did not come back within 10 seconds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
@@ -31,9 +33,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef MODULE_INIT_COMPRESSED_FILE
-#define MODULE_INIT_COMPRESSED_FILE 4 /* linux/module.h */
-#endif
+#include "checker/decompress.h"
+
 #define KILLED (-1)
 #define STUCK (-2)
 #define STUCK_SECONDS 10
@@ -122,12 +123,38 @@ static unsigned long taint(void)
 	return strtoul(text, NULL, 10);
 }
 
-/* The kernel unpacks it, since 5.17 where it was made to; else it says EINVAL or EOPNOTSUPP. */
-static bool is_compressed(const char *file)
+/* As modprobe does it where the kernel does not: unpacked, or -EBADMSG, as bytes. */
+static int load_bytes(int fd, const char *options)
 {
-	const char *dot = strrchr(file, '.');
+	struct stat status;
+	const uint8_t *packed, *bytes;
+	size_t size;
+	int r;
 
-	return dot && strcmp(dot, ".ko") != 0;
+	if (fstat(fd, &status) < 0)
+		return errno;
+	packed = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (packed == MAP_FAILED)
+		return errno;
+	r = decompress(packed, (size_t)status.st_size, &bytes, &size);
+	if (r < 0)
+		return -r;
+	return syscall(SYS_init_module, bytes, size, options) == 0 ? 0 : errno;
+}
+
+static bool is_compressed(int fd)
+{
+	/* gzip, xz, zstd */
+	static const char *const magics[] = { "\x1f\x8b", "\xfd\x37zXZ", "\x28\xb5\x2f\xfd" };
+	char start[8] = "";
+
+	if (pread(fd, start, sizeof(start) - 1, 0) <= 0)
+		return false;
+	for (size_t i = 0; i < sizeof(magics) / sizeof(*magics); i++) {
+		if (memcmp(start, magics[i], strlen(magics[i])) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int load(const char *file, const char *options)
@@ -136,10 +163,19 @@ static int load(const char *file, const char *options)
 
 	if (fd < 0)
 		return errno;
-	if (syscall(SYS_finit_module, fd, options ? options : "",
-		    is_compressed(file) ? MODULE_INIT_COMPRESSED_FILE : 0) == 0)
+	if (is_compressed(fd))
+		return load_bytes(fd, options ? options : "");
+	if (syscall(SYS_finit_module, fd, options ? options : "", 0) == 0)
 		return 0;
 	return errno;
+}
+
+static int wait_for(const char *milliseconds)
+{
+	const unsigned long all = strtoul(milliseconds, NULL, 10);
+	const struct timespec pause = { (time_t)(all / 1000), (long)(all % 1000) * 1000000 };
+
+	return nanosleep(&pause, NULL) == 0 ? 0 : errno;
 }
 
 static int run(char *line)
@@ -166,6 +202,8 @@ static int act(char *line)
 		return EINVAL;
 	if (strcmp(verb, "run") == 0)
 		return run(line);
+	if (strcmp(verb, "wait") == 0)
+		return wait_for(line);
 	if (strcmp(verb, "unload") == 0)
 		return syscall(SYS_delete_module, line, O_NONBLOCK) == 0 ? 0 : errno;
 	if (strcmp(verb, "load") == 0) {

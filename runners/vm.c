@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -31,18 +32,26 @@
 /* edd=off: the BIOS has no disk to be asked for, and waiting for it takes a second. */
 #define COMMAND_LINE "console=ttyS0 quiet panic=-1 edd=off"
 
+/* Beside the guest's own memory: QEMU, and up to 1 GiB of code that it has translated. */
+#define QEMU_MEBIBYTES 4096
+#define QEMU_FILES 256
+#define KERNEL_MAXIMUM (UINT64_C(256) << 20)
+#define MESSAGE_MAXIMUM 1000 /* of what QEMU says of itself */
+
 /* Descriptors of ours in QEMU, by these numbers. */
-enum { KERNEL = FIRST_FD, RAMDISK, CONSOLE, OUTPUT, NOTHING, QEMU_FDS };
+enum { KERNEL = FIRST_FD, RAMDISK, CONSOLE, OUTPUT, MESSAGES, NOTHING, QEMU_FDS };
 /* From the end of what it says to its own. */
 #define END_MILLISECONDS 10000
 
 struct machine {
 	const struct vm_spec *spec;
+	int kernel_fd;
 	int ramdisk_fd;
 	pid_t pid;
 	int pid_fd;
-	int events_fd;	/* its end of the second serial port */
-	int console_fd; /* memfd that QEMU writes the first one to */
+	int events_fd;	 /* its end of the second serial port */
+	int console_fd;	 /* memfd that QEMU writes the first one to */
+	int messages_fd; /* memfd: what QEMU has to say */
 	bool kvm;
 	int64_t started;
 	struct vm_result result;
@@ -65,6 +74,9 @@ static const char *const fixed[] = {
 	"-monitor",
 	"none",
 	"-no-reboot",
+	/* So that one which a module keeps busy for ever leaves another to tell of it. */
+	"-smp",
+	"2",
 	"-nic",
 	"none",
 	"-sandbox",
@@ -83,22 +95,26 @@ static const char *const fixed[] = {
 	"/proc/self/fd/11",
 };
 
+static unsigned memory(const struct vm_spec *spec)
+{
+	return spec->memory_mebibytes ? spec->memory_mebibytes : MEMORY_MEBIBYTES;
+}
+
 static _Noreturn void run_qemu(const struct machine *machine)
 {
 	static const char *const environment[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C",
 						   NULL };
 	const struct vm_spec *spec = machine->spec;
-	char memory[16], command_line[1024];
+	char mebibytes[16], command_line[1024];
 	const char *const changing[] = {
 		"-accel",  machine->kvm ? "kvm" : "tcg",
 		"-cpu",	   machine->kvm ? "host" : "max",
-		"-m",	   memory,
+		"-m",	   mebibytes,
 		"-append", command_line,
 	};
 	const char *argv[1 + ARRAY_SIZE(fixed) + ARRAY_SIZE(changing) + 1] = { PROGRAM };
 
-	(void)snprintf(memory, sizeof(memory), "%u",
-		       spec->memory_mebibytes ? spec->memory_mebibytes : MEMORY_MEBIBYTES);
+	(void)snprintf(mebibytes, sizeof(mebibytes), "%u", memory(spec));
 	(void)snprintf(command_line, sizeof(command_line), "%s%s%s", COMMAND_LINE,
 		       spec->command_line ? " " : "", spec->command_line ? spec->command_line : "");
 	memcpy(argv + 1, fixed, sizeof(fixed));
@@ -107,11 +123,31 @@ static _Noreturn void run_qemu(const struct machine *machine)
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-/* In the child: only what it is given, and gone with us. */
+static bool set_limit(__rlimit_resource_t resource, rlim_t value)
+{
+	const struct rlimit limit = { value, value };
+
+	return setrlimit(resource, &limit) == 0;
+}
+
+/* A guest that has taken QEMU over is held by these, no privilege, and QEMU's own filter. */
+static bool set_limits(const struct machine *machine)
+{
+	return set_limit(RLIMIT_AS,
+			 ((rlim_t)memory(machine->spec) + QEMU_MEBIBYTES) * (1u << 20)) &&
+	       set_limit(RLIMIT_FSIZE, 2 * VM_CONSOLE_MAXIMUM) &&
+	       set_limit(RLIMIT_NOFILE, QEMU_FILES) && set_limit(RLIMIT_CORE, 0);
+}
+
+/*
+ * In the child: only what it is given, gone with us, and in a session of its own: nobody's terminal
+ * is there to be typed into.
+ */
 static _Noreturn void become_qemu(const struct machine *machine, int output_fd)
 {
-	const int given[] = { machine->spec->kernel_fd, machine->ramdisk_fd, machine->console_fd,
-			      output_fd, open("/dev/null", O_RDWR | O_CLOEXEC) };
+	const int given[] = { machine->kernel_fd,   machine->ramdisk_fd,
+			      machine->console_fd,  output_fd,
+			      machine->messages_fd, open("/dev/null", O_RDWR | O_CLOEXEC) };
 	int sources[ARRAY_SIZE(given)];
 
 	/* First out of the way, or one would overwrite another that is still needed. */
@@ -124,8 +160,8 @@ static _Noreturn void become_qemu(const struct machine *machine, int output_fd)
 		if (dup2(sources[i], FIRST_FD + (int)i) < 0)
 			_exit(126);
 	}
-	if (dup2(NOTHING, 0) < 0 || dup2(OUTPUT, 1) < 0 ||
-	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
+	if (setsid() < 0 || dup2(NOTHING, 0) < 0 || dup2(OUTPUT, 1) < 0 || dup2(MESSAGES, 2) < 0 ||
+	    !set_limits(machine) || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || close_range(3, FIRST_FD - 1, 0) < 0 ||
 	    close_range(OUTPUT, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		_exit(126);
@@ -137,6 +173,8 @@ static int start(struct machine *machine, struct error **error)
 	cleanup_close int read_fd = -1, write_fd = -1;
 	int ends[2], r = memfd_new("console", &machine->console_fd, error);
 
+	if (r == 0)
+		r = memfd_new("messages", &machine->messages_fd, error);
 	if (r < 0)
 		return r;
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -241,6 +279,25 @@ static int read_console(struct machine *machine, struct error **error)
 	return r;
 }
 
+/* QEMU's own word for why it ended, as it would stand on a terminal. */
+static int tell_failure(const struct machine *machine, int status, struct error **error)
+{
+	char said[MESSAGE_MAXIMUM + 1] = "";
+	cleanup_free char *shown = NULL;
+	ssize_t length = pread(machine->messages_fd, said, MESSAGE_MAXIMUM, 0);
+
+	while (length > 0 && said[length - 1] == '\n')
+		said[--length] = '\0';
+	shown = sanitised(length > 0 ? said : "it said nothing");
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		return error_refuse(error, EXIT_INFRASTRUCTURE, ENOENT,
+				    PROGRAM " is not there: install qemu-system-x86");
+	return error_refuse(error, EXIT_INFRASTRUCTURE, EIO, PROGRAM " ended with %s %d: %s",
+			    WIFEXITED(status) ? "status" : "signal",
+			    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
+			    shown ? shown : "?");
+}
+
 /* Its end, by force where it has not come by itself. */
 static int finish(struct machine *machine, struct error **error)
 {
@@ -257,14 +314,8 @@ static int finish(struct machine *machine, struct error **error)
 			return error_set_errno(error, errno, "virtual machine");
 	}
 	machine->result.milliseconds = (unsigned)(now_milliseconds() - machine->started);
-	if (by_itself && WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		return error_refuse(error, EXIT_INFRASTRUCTURE, ENOENT,
-				    PROGRAM " is not there: install qemu-system-x86");
 	if (by_itself && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
-		return error_refuse(error, EXIT_INFRASTRUCTURE, EIO,
-				    PROGRAM " ended with %s %d; what it says is above",
-				    WIFEXITED(status) ? "status" : "signal",
-				    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+		return tell_failure(machine, status, error);
 	if (by_itself)
 		machine->result.end =
 			has_line(&machine->result.events, "done") ? VM_DONE : VM_STOPPED;
@@ -276,18 +327,21 @@ static void clear(struct machine *machine)
 	machine->pid_fd = close_fd(machine->pid_fd);
 	machine->events_fd = close_fd(machine->events_fd);
 	machine->console_fd = close_fd(machine->console_fd);
+	machine->messages_fd = close_fd(machine->messages_fd);
 	vm_result_clear(&machine->result);
 }
 
 /* ret_silent: KVM was tried and said nothing. */
-static int run(const struct vm_spec *spec, int ramdisk_fd, bool kvm, struct vm_result *ret_result,
-	       bool *ret_silent, struct error **error)
+static int run(const struct vm_spec *spec, const int files[2], bool kvm,
+	       struct vm_result *ret_result, bool *ret_silent, struct error **error)
 {
 	cleanup(clear) struct machine machine = { .spec = spec,
-						  .ramdisk_fd = ramdisk_fd,
+						  .kernel_fd = files[0],
+						  .ramdisk_fd = files[1],
 						  .pid_fd = -1,
 						  .events_fd = -1,
 						  .console_fd = -1,
+						  .messages_fd = -1,
 						  .kvm = kvm };
 	int r = start(&machine, error);
 
@@ -306,20 +360,39 @@ static int run(const struct vm_spec *spec, int ramdisk_fd, bool kvm, struct vm_r
 	return r;
 }
 
+/* QEMU opens it by a name, which it may do as who it is: an image may be root's to read alone. */
+static int copy_kernel(const struct vm_spec *spec, int *ret_fd, struct error **error)
+{
+	struct stat status;
+
+	if (fstat(spec->kernel_fd, &status) < 0)
+		return error_set_errno(error, errno, "image of the kernel");
+	if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size > KERNEL_MAXIMUM)
+		return error_refuse(error, EXIT_INFRASTRUCTURE, EFBIG,
+				    "the image of the kernel is no regular file of at most %u MiB",
+				    (unsigned)(KERNEL_MAXIMUM >> 20));
+	return memfd_from_file("kernel", spec->kernel_fd, (uint64_t)status.st_size, ret_fd, error);
+}
+
 int vm_run(const struct vm_spec *spec, struct vm_result *ret_result, struct error **error)
 {
-	cleanup_close int ramdisk_fd = -1;
+	cleanup_close int kernel_fd = -1, ramdisk_fd = -1;
+	int files[2];
 	bool silent = false;
 	const bool kvm = spec->accelerator == VM_KVM ||
 			 (spec->accelerator == VM_ANY && access("/dev/kvm", R_OK | W_OK) == 0);
-	int r = vm_make_ramdisk(spec, &ramdisk_fd, error);
+	int r = copy_kernel(spec, &kernel_fd, error);
 
+	if (r == 0)
+		r = vm_make_ramdisk(spec, &ramdisk_fd, error);
 	if (r < 0)
 		return r;
+	files[0] = kernel_fd;
+	files[1] = ramdisk_fd;
 	if (kvm) {
 		cleanup_error struct error *reason = NULL;
 
-		r = run(spec, ramdisk_fd, true, ret_result, &silent, &reason);
+		r = run(spec, files, true, ret_result, &silent, &reason);
 		if (r == 0 && !silent)
 			return 0;
 		if (spec->accelerator == VM_KVM)
@@ -327,7 +400,7 @@ int vm_run(const struct vm_spec *spec, struct vm_result *ret_result, struct erro
 					    "no guest boots by KVM here within %d s",
 					    KVM_MILLISECONDS / 1000);
 	}
-	return run(spec, ramdisk_fd, false, ret_result, &silent, error);
+	return run(spec, files, false, ret_result, &silent, error);
 }
 
 void vm_result_clear(struct vm_result *result)
