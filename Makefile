@@ -298,7 +298,7 @@ help:
 	@echo 'make test-soak    2,000 sandboxes of which parts are killed at random: nothing may be left'
 	@echo 'make test-oracle  what check predicts of modules and mutations of them, really loaded in QEMU'
 	@echo 'make test-crosscheck  what is read of a kernel image and what kmod reads of it, compared'
-	@echo 'make test-vm      boots of real kernels: drivers that load, modules that go wrong in every way'
+	@echo 'make test-vm      boot-test with drivers and with modules that go wrong in every way; installs that demand it'
 	@echo 'make test-real    thirty Debian drivers, compared byte for byte with what dkms builds'
 	@echo 'make bench        speed and memory, as ratios of paired runs'
 	@echo 'make fuzz         every parser of hostile bytes, FUZZ_SECONDS=60 each, by clang'

@@ -81,6 +81,12 @@ static void find_reference(struct check_kernel *kernel, int checker_fd)
 	}
 }
 
+void check_kernel_read_lists(struct check_kernel *kernel)
+{
+	module_list_read(kernel->tree_fd, "modules.order", &kernel->order);
+	module_list_read(kernel->tree_fd, "modules.builtin", &kernel->builtin);
+}
+
 static int open_tree(const struct places *places, struct check_kernel *kernel, int checker_fd,
 		     struct error **error)
 {
@@ -99,8 +105,7 @@ static int open_tree(const struct places *places, struct check_kernel *kernel, i
 	    open_trusted(kernel->root_fd, merged, geteuid(), flags, &kernel->tree_fd, NULL, NULL) <
 		    0)
 		return 0;
-	module_list_read(kernel->tree_fd, "modules.order", &kernel->order);
-	module_list_read(kernel->tree_fd, "modules.builtin", &kernel->builtin);
+	check_kernel_read_lists(kernel);
 	if (read_file(kernel->tree_fd, "modules.alias", ALIASES_MAXIMUM, &kernel->aliases, NULL) <
 	    0)
 		text_clear(&kernel->aliases);
@@ -212,26 +217,31 @@ size_t check_kernel_alias(const struct check_kernel *kernel, const char *alias,
 	return strcspn(*ret_module, "\n");
 }
 
+int check_kernel_open_in(int tree_fd, const char *directory, const char *name)
+{
+	cleanup_list DIR *list = NULL;
+	const char *entry;
+
+	if (list_open(tree_fd, directory, &list, NULL) < 0)
+		return -1;
+	while ((entry = list_next(list))) {
+		cleanup_free char *path = format_string("%s/%s", directory, entry);
+
+		if (path && check_module_stem(entry) && is_module(entry, strlen(entry), name))
+			return open_module(tree_fd, path);
+	}
+	return -1;
+}
+
 int check_kernel_open_added(const struct check_kernel *kernel, const char *name)
 {
 	static const char *const directories[] = { "updates/dkms", "updates", "extra", "misc",
 						   "weak-updates" };
+	int fd = -1;
 
-	for (size_t i = 0; kernel->tree_fd >= 0 && i < ARRAY_SIZE(directories); i++) {
-		cleanup_list DIR *list = NULL;
-		const char *entry;
-
-		if (list_open(kernel->tree_fd, directories[i], &list, NULL) < 0)
-			continue;
-		while ((entry = list_next(list))) {
-			cleanup_free char *path = format_string("%s/%s", directories[i], entry);
-
-			if (path && check_module_stem(entry) &&
-			    is_module(entry, strlen(entry), name))
-				return open_module(kernel->tree_fd, path);
-		}
-	}
-	return -1;
+	for (size_t i = 0; kernel->tree_fd >= 0 && fd < 0 && i < ARRAY_SIZE(directories); i++)
+		fd = check_kernel_open_in(kernel->tree_fd, directories[i], name);
+	return fd;
 }
 
 bool check_kernel_has_firmware(const struct check_kernel *kernel, const char *name)

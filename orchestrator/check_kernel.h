@@ -48,6 +48,10 @@ size_t check_kernel_own(const struct check_kernel *kernel, const char *name, con
 /* Which of the kernel's own modules has just this alias: its name's length, or 0. */
 size_t check_kernel_alias(const struct check_kernel *kernel, const char *alias,
 			  const char **ret_module);
+/* order and builtin, of tree_fd. */
+void check_kernel_read_lists(struct check_kernel *kernel);
+/* Of that name in a directory, in a sealed copy; -1: there is none. */
+int check_kernel_open_in(int tree_fd, const char *directory, const char *name);
 /* A module that others added, "updates/dkms/x.ko.xz", for who depends on it; -1: none. */
 int check_kernel_open_added(const struct check_kernel *kernel, const char *name);
 /* The kernel's own one in a sealed copy; -1: it has none, or built in. */

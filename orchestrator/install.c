@@ -2,6 +2,7 @@
 /* The verbs that change what a kernel can load: install, uninstall, unbuild and remove. */
 #include <string.h>
 
+#include "orchestrator/boot_test.h"
 #include "orchestrator/installer_client.h"
 #include "orchestrator/script.h"
 
@@ -39,6 +40,8 @@ int install_target(struct orchestrator *orchestrator, const struct package *pack
 	/* As dkms: --force installs again what is built, and does not build it again. */
 	if (state < STATE_BUILT)
 		r = build_target(orchestrator, package, target, error);
+	if (r == 0)
+		r = boot_test_demanded(orchestrator, package, target, error);
 	if (r == 0)
 		r = scripts_open(orchestrator, package, target, &scripts, error);
 	if (r == 0)

@@ -137,7 +137,7 @@ static int run(const struct options *options, const struct log *log)
 	case VERB_CHECK:
 		return check_command(options, log);
 	case VERB_BOOT_TEST:
-		return boot_test(options, log);
+		return boot_test_command(options, log);
 	case VERB_SANDBOX: /* with --json; else kmodbox_main.c */
 		return sandbox_command(options, log, sandbox_report);
 	case VERB_STATUS:

@@ -158,6 +158,14 @@ static int set_outputs(struct reading *reading, const char *value)
 	return each_word(reading, value, add_output);
 }
 
+static int set_boot_test(struct reading *reading, const char *value)
+{
+	reading->settings.boot_test = string_equal(value, "yes");
+	return reading->settings.boot_test || string_equal(value, "no")
+		       ? 0
+		       : problem(reading, "boot_test = '%s': it is yes or no", value);
+}
+
 static bool is_identifier(const char *name, size_t length)
 {
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
@@ -257,6 +265,7 @@ static const struct key {
 	{ "build", "environment", true, set_environment },
 	{ "build", "leave_out", true, set_left_out },
 	{ "build", "extra_outputs", true, set_outputs },
+	{ "install", "boot_test", false, set_boot_test },
 	{ "scratch", "size", false, set_size },
 	{ "scratch", "place", false, set_place },
 };
@@ -286,7 +295,8 @@ static int take(void *context, const struct ini_entry *entry, struct error **err
 			       "there is no '%s' in this section; kmodbox-modules.d(5) "
 			       "has the keys",
 			       entry->name);
-	return problem(reading, "there is no section [%s]: it is [build], [limits] or [scratch]",
+	return problem(reading,
+		       "there is no section [%s]: it is [build], [install], [limits] or [scratch]",
 		       entry->section);
 }
 

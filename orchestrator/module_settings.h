@@ -12,6 +12,8 @@
  *	environment = NAME=VALUE      ; for evaluation and build; one a line
  *	leave_out = demo_extra		; modules of the package to do without; blank-separated
  *	extra_outputs = zfs_config.h  ; files to keep beside build.json
+ *	[install]
+ *	boot_test = yes               ; a virtual machine loads it first, kmodbox(8)
  *	[limits]
  *	wall = 2h                     ; and all others of a profile, whose place they take
  *	[scratch]
@@ -44,6 +46,7 @@ struct module_settings {
 	size_t left_out_count;
 	char **extra_outputs; /* safe relative paths */
 	size_t extra_output_count;
+	bool boot_test;
 	struct sandbox_limits limits; /* 0: as the profile says */
 	enum scratch_place place;
 	struct digest digest; /* of the file; all zero where there is none */

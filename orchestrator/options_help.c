@@ -72,7 +72,7 @@ static const char help_text[] =
 	"failed for some, 13 a dependency is missing, 21 no kernel headers, 77 not for this\n"
 	"kernel, 101 PRE_INSTALL failed, 30 no sandbox, 31 limit hit, 32 will not load,\n"
 	"33 signing failed, 34 install refused, 35 disk full or a helper died,\n"
-	"36 not approved, or policy objects.\n"
+	"36 not approved, or policy objects, 37 boot test failed.\n"
 	"\n"
 	"Examples:\n"
 	"  kmodbox add ./demo-v0.1.tar.gz && kmodbox install demo/0.1\n"

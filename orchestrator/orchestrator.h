@@ -12,6 +12,7 @@
 #include "lib/base/error.h"
 #include "lib/base/log.h"
 #include "lib/kernels/kernel.h"
+#include "orchestrator/boot_kernel.h"
 #include "orchestrator/options.h"
 #include "orchestrator/places.h"
 #include "orchestrator/profiles.h"
@@ -25,6 +26,7 @@ struct target {
 	char *architecture;
 	struct kernel *kernel; /* NULL where its headers are missing: then failure says why */
 	struct error *failure;
+	struct boot_kernel boot;     /* of verbs that install: for who demands a boot test */
 	struct reference *reference; /* reference.h; of an orchestrator that builds never NULL */
 };
 

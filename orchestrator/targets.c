@@ -28,6 +28,7 @@ static int load_target(struct loading *loading, const char *release, const char 
 
 	target->release = strdup(release);
 	target->architecture = strdup(architecture);
+	target->boot = BOOT_KERNEL_INITIAL;
 	target->reference = reference_new();
 	if (!target->release || !target->architecture || !target->reference)
 		return error_set_errno(error, ENOMEM, "kernels");
@@ -36,6 +37,9 @@ static int load_target(struct loading *loading, const char *release, const char 
 		ignore_result(kernel_load(places->kernel_root, places->module_tree, release,
 					  architecture, geteuid(), &target->kernel,
 					  &target->failure));
+	if (loading->row->verb == VERB_INSTALL || loading->row->verb == VERB_MATCH ||
+	    loading->row->verb == VERB_AUTOINSTALL)
+		target->boot = boot_kernel_open(places, release);
 	return 0;
 }
 
@@ -120,6 +124,7 @@ void targets_clear(struct target *targets, size_t count)
 		free(targets[i].architecture);
 		(void)kernel_free(targets[i].kernel);
 		(void)error_free(targets[i].failure);
+		boot_kernel_close(&targets[i].boot);
 		(void)reference_free(targets[i].reference);
 	}
 	free(targets);

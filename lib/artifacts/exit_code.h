@@ -29,6 +29,7 @@ enum exit_code {
 	EXIT_INSTALL_REFUSED = 34,
 	EXIT_INFRASTRUCTURE = 35, /* runner, disk full, a helper that died */
 	EXIT_APPROVAL = 36,	  /* policy objects, or an approval waits */
+	EXIT_BOOT_TEST = 37,	  /* it loads, and breaks the kernel it was booted with */
 	EXIT_INTERRUPTED = 130,	  /* Ctrl-C, as shells say it */
 };
 

@@ -54,6 +54,8 @@ static void test_all(void **state)
 				   "[limits]\n"
 				   "wall = 2h\n"
 				   "open_files=4096\n"
+				   "[install]\n"
+				   "boot_test = yes\n"
 				   "[scratch]\n"
 				   "size = 8G\n"
 				   "place = disk\n";
@@ -78,6 +80,7 @@ static void test_all(void **state)
 	assert_int_equal(settings.limits.scratch_bytes, UINT64_C(8) << 30);
 	assert_int_equal(settings.limits.wall_milliseconds, 7200000);
 	assert_int_equal(settings.limits.open_files, 4096);
+	assert_true(settings.boot_test);
 	assert_int_equal(settings.limits.memory_bytes, 0);
 	assert_int_equal(settings.place, SCRATCH_DISK);
 	assert_false(digest_equal(&settings.digest, &none));
@@ -121,6 +124,8 @@ static void test_refused(void **state)
 		{ "[build]\nprofile = ../host\n",
 		  "modules.d/demo.conf:2: '../host' is no name of a profile" },
 		{ "profile = network\n", "demo.conf:1: there is no section []" },
+		{ "[install]\nboot_test = maybe\n",
+		  "demo.conf:2: boot_test = 'maybe': it is yes or no" },
 		{ "[other]\nkey = 1\n", "demo.conf:2: there is no section [other]" },
 		{ "[build]\n\nprofil = network\n", "demo.conf:3: there is no 'profil'" },
 		{ "[build]\nsize = 1\n", "demo.conf:2: there is no 'size'" },
