@@ -19,6 +19,7 @@ struct boot_spec {
 	int dkms_tree_fd;
 	const char *module; /* the package's name and version */
 	const char *version;
+	const struct text *certificate; /* by Secure Boot, with this enrolled; NULL: by the BIOS */
 };
 
 enum boot_outcome {

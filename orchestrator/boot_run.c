@@ -83,11 +83,23 @@ static int require_ready(const struct boot_spec *spec, const struct boot *boot,
 {
 	const struct vm_result *result = &boot->result;
 	cleanup_free char *last = NULL;
+	const char *ready, *end;
 
 	if (result->end == VM_CANCELLED)
 		return error_refuse(error, EXIT_INTERRUPTED, EINTR, "boot test: interrupted");
-	if (result->events.data && string_starts_with(result->events.data, "ready "))
+	ready = result->events.data ? strstr(result->events.data, "\nready ") : NULL;
+	end = ready ? strchr(ready + 1, '\n') : NULL;
+	if (end && !spec->certificate)
 		return 0;
+	if (end &&
+	    (memmem(ready, (size_t)(end - ready), " integrity", strlen(" integrity")) ||
+	     memmem(ready, (size_t)(end - ready), " confidentiality", strlen(" confidentiality"))))
+		return 0;
+	if (end)
+		return error_refuse(error, EXIT_INFRASTRUCTURE, EOPNOTSUPP,
+				    "boot test: kernel %s does not lock itself down under Secure "
+				    "Boot: test it without --secure-boot",
+				    spec->release);
 	last = last_line(&result->console);
 	return error_refuse(error, EXIT_INFRASTRUCTURE, EIO,
 			    "boot test: kernel %s did not come up in %u s: %s", spec->release,
@@ -102,6 +114,7 @@ int boot_run(const struct boot_spec *spec, struct boot *boot, int cancel_fd, str
 	struct vm_spec machine = { .kernel_fd = spec->kernel->image_fd,
 				   .files = files,
 				   .file_count = boot->count,
+				   .certificate = spec->certificate,
 				   .memory_mebibytes = choose_memory(boot),
 				   .cancel_fd = cancel_fd };
 	int r = require_image(spec, error);

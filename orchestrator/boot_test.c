@@ -2,10 +2,14 @@
 /* The verb boot-test, see boot_test.h. */
 #include "orchestrator/boot_test.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "lib/artifacts/exit_code.h"
+#include "lib/base/files.h"
 #include "lib/base/json.h"
 #include "orchestrator/boot.h"
 #include "orchestrator/launcher.h"
@@ -13,6 +17,7 @@
 #include "orchestrator/record_parts.h"
 
 #define SCHEMA_VERSION 1
+#define CERTIFICATE_MAXIMUM 65536
 
 static json_t *problems_to_json(unsigned problems)
 {
@@ -88,12 +93,12 @@ static int print_json(const struct boot_spec *spec, const struct boot *boot,
 {
 	cleanup_free char *message = error ? error_describe(error) : NULL;
 	cleanup_json json_t *whole = json_pack(
-		"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:I, s:o, s:o, s:o, s:i}",
+		"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:s?, s:s?, s:I, s:o, s:o, s:o, s:i}",
 		"schema", "kmodbox-boot-test", "schema_version", SCHEMA_VERSION, "kmodbox",
 		KMODBOX_VERSION, "module", spec->module, "version", spec->version, "kernel",
-		spec->release, "architecture", spec->architecture, "accelerator",
-		accelerator_name(boot), "end", end_name(boot), "milliseconds",
-		(json_int_t)boot->result.milliseconds, "console",
+		spec->release, "architecture", spec->architecture, "secure_boot",
+		spec->certificate != NULL, "accelerator", accelerator_name(boot), "end",
+		end_name(boot), "milliseconds", (json_int_t)boot->result.milliseconds, "console",
 		record_text(boot->result.console.data ? boot->result.console.data : ""), "modules",
 		modules_to_json(boot), "message", message ? record_text(message) : json_null(),
 		"exit_code", code);
@@ -164,6 +169,26 @@ static int give_up_root(struct error **error)
 	return r < 0 ? r : accounts_become(&accounts, accounts.orchestrator, error);
 }
 
+/* keys/module.crt of the state directory: what the signer signs with, and a host would enrol. */
+static int read_certificate(const struct places *places, struct text *ret_certificate,
+			    struct error **error)
+{
+	cleanup_close int state_fd = open(places->state, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int fd = -1;
+	uint64_t size;
+	int r = state_fd < 0 ? -errno
+			     : open_regular_beneath(state_fd, "keys/module.crt",
+						    CERTIFICATE_MAXIMUM, &fd, &size, NULL);
+
+	if (r == 0)
+		r = read_fd(fd, CERTIFICATE_MAXIMUM, ret_certificate, NULL);
+	return r < 0 ? error_refuse(error, EXIT_STATE, -r,
+				    "--secure-boot: no certificate to enrol: %s/keys/module.crt "
+				    "cannot be read; it is made by the first build",
+				    places->state)
+		     : 0;
+}
+
 static int test(const struct boot_spec *spec, struct boot *boot, struct error **error)
 {
 	int r = boot_collect(spec, boot, error);
@@ -180,6 +205,7 @@ int boot_test_command(const struct options *options, const struct log *log)
 	cleanup_boot_kernel struct boot_kernel kernel = BOOT_KERNEL_INITIAL;
 	cleanup_places struct places places = PLACES_INITIAL;
 	cleanup_boot struct boot boot = BOOT_INITIAL;
+	cleanup_text struct text certificate = { 0 };
 	cleanup_error struct error *error = NULL;
 	struct boot_spec spec = { .kernel = &kernel,
 				  .module = options->module,
@@ -196,6 +222,10 @@ int boot_test_command(const struct options *options, const struct log *log)
 	if (r == 0 && places.dkms_tree_fd < 0)
 		r = error_refuse(&error, EXIT_STATE, ENOENT, "%s/%s is not in the DKMS tree",
 				 spec.module, spec.version);
+	if (r == 0 && options->secure_boot) {
+		r = read_certificate(&places, &certificate, &error);
+		spec.certificate = &certificate;
+	}
 	if (r == 0) {
 		kernel = boot_kernel_open(&places, spec.release);
 		r = test(&spec, &boot, &error);

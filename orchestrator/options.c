@@ -63,6 +63,7 @@ static const struct rule rules[] = {
 	{ "--quiet", RULE_FLAG, offsetof(struct options, quiet), false, NULL },
 	{ "--verbose", RULE_FLAG, offsetof(struct options, verbose), false, NULL },
 	{ "--json", RULE_FLAG, offsetof(struct options, json), false, NULL },
+	{ "--secure-boot", RULE_FLAG, offsetof(struct options, secure_boot), false, NULL },
 	{ "--no-depmod", RULE_FLAG, offsetof(struct options, no_depmod), false, NULL },
 	{ "--dkmstree", RULE_PATH, offsetof(struct options, dkms_tree), true, NULL },
 	{ "--sourcetree", RULE_PATH, offsetof(struct options, source_tree), true, NULL },

@@ -57,6 +57,7 @@ struct options {
 	bool quiet;
 	bool verbose;
 	bool json;
+	bool secure_boot; /* boot-test */
 	bool no_depmod;
 	unsigned jobs; /* -j; 0: as many as processors. jobs_given tells */
 	bool jobs_given;

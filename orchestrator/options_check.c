@@ -88,6 +88,7 @@ static int check_belonging(const struct options *options, struct error **error)
 		const char *options;
 	} rules[] = {
 		{ sandbox, VERB_SANDBOX, "--profile, --ro, --rw and --chdir" },
+		{ options->secure_boot, VERB_BOOT_TEST, "--secure-boot" },
 		{ options->template_kernel, VERB_MATCH, "--templatekernel" },
 		{ options->source_only || options->binaries_only, VERB_MKTARBALL,
 		  "--source-only and --binaries-only" },

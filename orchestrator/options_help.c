@@ -51,6 +51,7 @@ static const char help_text[] =
 	"      --verbose                  show what the build prints\n"
 	"      --json                     status, doctor, profile, build, install, match,\n"
 	"                                 autoinstall, sandbox, check, boot-test: as JSON\n"
+	"      --secure-boot              boot-test: by UEFI Secure Boot, our key enrolled\n"
 	"\n"
 	"Where:\n"
 	"      --dkmstree DIR             state (/var/lib/dkms)\n"

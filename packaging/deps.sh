@@ -13,7 +13,7 @@ packages=(gcc make pkg-config libc6-dev
 	gcc-12 binutils kmod pahole patch bc xz-utils zstd
 	libcmocka-dev bubblewrap openssl procps scdoc)
 [ "${1:-}" != --ci ] || packages+=(clang libclang-rt-14-dev clang-format-14 lld llvm shellcheck)
-[ "${1:-}" != --vm ] || packages+=(qemu-system-x86)
+[ "${1:-}" != --vm ] || packages+=(qemu-system-x86 ovmf)
 [ "${1:-}" != --real ] || packages+=(libxtables-dev libelf-dev gawk perl iptables)
 
 if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then

@@ -10,7 +10,7 @@
  *	run PROGRAM [ARGUMENT...]
  *	wait MILLISECONDS	for what a module does later
  *
- * ready RELEASE | log LEVEL TEXT | begin N | end N RESULT TAINT | done
+ * ready RELEASE LOCKDOWN | log LEVEL TEXT | begin N | end N RESULT TAINT | done
  *
  * RESULT is 0, an errno, "killed" where the kernel killed who asked (an oops), or "stuck" where it
  * did not come back within 10 seconds.
@@ -109,6 +109,21 @@ static void tell_log(void)
 		*end = '\0';
 		say("log %ld %.1000s", strtol(record, NULL, 10) & 7, text + 1);
 	}
+}
+
+/* "none [integrity] confidentiality": which of them holds; "?": that cannot be told. */
+static void read_lockdown(char word[32])
+{
+	char text[64] = "", *start, *end;
+	int fd = open("/sys/kernel/security/lockdown", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		(void)!read(fd, text, sizeof(text) - 1);
+		(void)close(fd);
+	}
+	start = strchr(text, '[');
+	end = start ? strchr(start, ']') : NULL;
+	(void)snprintf(word, 32, "%.*s", end ? (int)(end - start - 1) : 1, end ? start + 1 : "?");
 }
 
 static unsigned long taint(void)
@@ -282,6 +297,7 @@ int main(void)
 		       { "/sys", "sysfs" },
 		       { "/sys/kernel/security", "securityfs" } };
 	struct utsname name = { .release = "?" };
+	char lockdown[32];
 	char *plan;
 
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(*mounts); i++) {
@@ -293,7 +309,9 @@ int main(void)
 	(void)uname(&name);
 	/* What it said while it booted is on the console. */
 	(void)lseek(kernel_log, 0, SEEK_END);
-	say("ready %s", name.release);
+	read_lockdown(lockdown);
+	/* Firmware may have written to this port before. */
+	say("\nready %s %s", name.release, lockdown);
 	plan = read_plan();
 	if (plan)
 		follow_plan(plan);

@@ -28,6 +28,7 @@
  * hang in it without a word.
  */
 #define KVM_MILLISECONDS 5000
+#define FIRMWARE_MILLISECONDS 5000 /* UEFI's, before the kernel is its own */
 #define FIRST_FD 10
 /* edd=off: the BIOS has no disk to be asked for, and waiting for it takes a second. */
 #define COMMAND_LINE "console=ttyS0 quiet panic=-1 edd=off"
@@ -39,7 +40,7 @@
 #define MESSAGE_MAXIMUM 1000 /* of what QEMU says of itself */
 
 /* Descriptors of ours in QEMU, by these numbers. */
-enum { KERNEL = FIRST_FD, RAMDISK, CONSOLE, OUTPUT, MESSAGES, NOTHING, QEMU_FDS };
+enum { KERNEL = FIRST_FD, RAMDISK, CONSOLE, VARIABLES, OUTPUT, MESSAGES, NOTHING, QEMU_FDS };
 /* From the end of what it says to its own. */
 #define END_MILLISECONDS 10000
 
@@ -47,6 +48,7 @@ struct machine {
 	const struct vm_spec *spec;
 	int kernel_fd;
 	int ramdisk_fd;
+	int variables_fd; /* -1: by the BIOS */
 	pid_t pid;
 	int pid_fd;
 	int events_fd;	 /* its end of the second serial port */
@@ -95,6 +97,14 @@ static const char *const fixed[] = {
 	"/proc/self/fd/11",
 };
 
+/* Secure Boot: what is in system management mode alone writes the variables. */
+static const char *const by_firmware[] = {
+	"-machine", "q35,smm=on",
+	"-global",  "driver=cfi.pflash01,property=secure,value=on",
+	"-drive",   "if=pflash,format=raw,unit=0,readonly=on,file=" VM_FIRMWARE,
+	"-drive",   "if=pflash,format=raw,unit=1,file=/proc/self/fd/13",
+};
+
 static unsigned memory(const struct vm_spec *spec)
 {
 	return spec->memory_mebibytes ? spec->memory_mebibytes : MEMORY_MEBIBYTES;
@@ -112,13 +122,17 @@ static _Noreturn void run_qemu(const struct machine *machine)
 		"-m",	   mebibytes,
 		"-append", command_line,
 	};
-	const char *argv[1 + ARRAY_SIZE(fixed) + ARRAY_SIZE(changing) + 1] = { PROGRAM };
+	const char *argv[1 + ARRAY_SIZE(fixed) + ARRAY_SIZE(changing) + ARRAY_SIZE(by_firmware) +
+			 1] = { PROGRAM };
 
 	(void)snprintf(mebibytes, sizeof(mebibytes), "%u", memory(spec));
 	(void)snprintf(command_line, sizeof(command_line), "%s%s%s", COMMAND_LINE,
 		       spec->command_line ? " " : "", spec->command_line ? spec->command_line : "");
 	memcpy(argv + 1, fixed, sizeof(fixed));
 	memcpy(argv + 1 + ARRAY_SIZE(fixed), changing, sizeof(changing));
+	if (spec->certificate)
+		memcpy(argv + 1 + ARRAY_SIZE(fixed) + ARRAY_SIZE(changing), by_firmware,
+		       sizeof(by_firmware));
 	execvpe(PROGRAM, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)environment);
 	_exit(errno == ENOENT ? 127 : 126);
 }
@@ -145,9 +159,16 @@ static bool set_limits(const struct machine *machine)
  */
 static _Noreturn void become_qemu(const struct machine *machine, int output_fd)
 {
-	const int given[] = { machine->kernel_fd,   machine->ramdisk_fd,
-			      machine->console_fd,  output_fd,
-			      machine->messages_fd, open("/dev/null", O_RDWR | O_CLOEXEC) };
+	const int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const int given[] = {
+		machine->kernel_fd,
+		machine->ramdisk_fd,
+		machine->console_fd,
+		machine->variables_fd < 0 ? null_fd : machine->variables_fd,
+		output_fd,
+		machine->messages_fd,
+		null_fd,
+	};
 	int sources[ARRAY_SIZE(given)];
 
 	/* First out of the way, or one would overwrite another that is still needed. */
@@ -236,7 +257,9 @@ static int follow(struct machine *machine)
 
 	for (;;) {
 		const int64_t passed = now_milliseconds() - machine->started;
-		const int64_t limit = machine->kvm && !spoken ? KVM_MILLISECONDS : allowed;
+		const int64_t first =
+			KVM_MILLISECONDS + (machine->spec->certificate ? FIRMWARE_MILLISECONDS : 0);
+		const int64_t limit = machine->kvm && !spoken ? first : allowed;
 		struct pollfd fds[] = { { .fd = machine->events_fd, .events = POLLIN },
 					{ .fd = machine->spec->cancel_fd, .events = POLLIN } };
 		struct stat console;
@@ -332,12 +355,13 @@ static void clear(struct machine *machine)
 }
 
 /* ret_silent: KVM was tried and said nothing. */
-static int run(const struct vm_spec *spec, const int files[2], bool kvm,
+static int run(const struct vm_spec *spec, const int files[3], bool kvm,
 	       struct vm_result *ret_result, bool *ret_silent, struct error **error)
 {
 	cleanup(clear) struct machine machine = { .spec = spec,
 						  .kernel_fd = files[0],
 						  .ramdisk_fd = files[1],
+						  .variables_fd = files[2],
 						  .pid_fd = -1,
 						  .events_fd = -1,
 						  .console_fd = -1,
@@ -376,8 +400,8 @@ static int copy_kernel(const struct vm_spec *spec, int *ret_fd, struct error **e
 
 int vm_run(const struct vm_spec *spec, struct vm_result *ret_result, struct error **error)
 {
-	cleanup_close int kernel_fd = -1, ramdisk_fd = -1;
-	int files[2];
+	cleanup_close int kernel_fd = -1, ramdisk_fd = -1, variables_fd = -1;
+	int files[3];
 	bool silent = false;
 	const bool kvm = spec->accelerator == VM_KVM ||
 			 (spec->accelerator == VM_ANY && access("/dev/kvm", R_OK | W_OK) == 0);
@@ -385,10 +409,13 @@ int vm_run(const struct vm_spec *spec, struct vm_result *ret_result, struct erro
 
 	if (r == 0)
 		r = vm_make_ramdisk(spec, &ramdisk_fd, error);
+	if (r == 0 && spec->certificate)
+		r = vm_make_variables(spec->certificate, &variables_fd, error);
 	if (r < 0)
 		return r;
 	files[0] = kernel_fd;
 	files[1] = ramdisk_fd;
+	files[2] = variables_fd;
 	if (kvm) {
 		cleanup_error struct error *reason = NULL;
 

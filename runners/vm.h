@@ -19,6 +19,9 @@
 #define VM_CONSOLE_MAXIMUM (UINT64_C(1) << 20)
 #define VM_EVENTS_MAXIMUM (UINT64_C(16) << 20)
 #define VM_MILLISECONDS 120000
+/* Of Debian's package ovmf: a firmware that keeps its variables from the guest by SMM. */
+#define VM_FIRMWARE "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
+#define VM_VARIABLES "/usr/share/OVMF/OVMF_VARS_4M.fd"
 
 /* A file of the initial ramdisk. */
 struct vm_file {
@@ -38,8 +41,10 @@ struct vm_spec {
 	int guest_fd;  /* kmodbox-guest; borrowed */
 	const struct vm_file *files;
 	size_t file_count;
-	const char *plan;	   /* runners/guest_init_main.c says what may stand in it */
-	const char *command_line;  /* added to the kernel's; NULL: nothing */
+	const char *plan;	  /* runners/guest_init_main.c says what may stand in it */
+	const char *command_line; /* added to the kernel's; NULL: nothing */
+	/* DER: boots by UEFI Secure Boot, with this enrolled and nothing else. NULL: by the BIOS */
+	const struct text *certificate;
 	unsigned memory_mebibytes; /* 0: 512 */
 	unsigned milliseconds;	   /* 0: VM_MILLISECONDS */
 	enum vm_accelerator accelerator;
@@ -73,5 +78,11 @@ void vm_result_clear(struct vm_result *result);
 
 /* A newc archive (cpio(5)) as a sealed memfd, the same for the same files. */
 int vm_make_ramdisk(const struct vm_spec *spec, int *ret_fd, struct error **error) must_check;
+
+/* Into an empty store of edk2's: the certificate, which is DER, as PK, KEK and db. */
+int vm_fill_variables(struct text *template, const struct text *certificate,
+		      struct error **error) must_check;
+/* OVMF's, filled so: a memfd, which the firmware may write to. */
+int vm_make_variables(const struct text *certificate, int *ret_fd, struct error **error) must_check;
 
 #endif

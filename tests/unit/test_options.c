@@ -256,6 +256,8 @@ static void test_tarballs(void **state)
 	refused("add src/foo/bar", 2, "'src/foo/bar': No such file");
 	assert_true(accepted("build m/1 --json")->json);
 	assert_true(accepted("sandbox --json -- true")->json);
+	assert_true(accepted("boot-test m/1 -k 6.1 --secure-boot")->secure_boot);
+	refused("build m/1 --secure-boot", 2, "options of the verb 'boot-test'");
 	refused("remove m/1 --json", 2, "remove has no --json");
 	refused("ldtarball ./nosuch.tar.gz", 2, "No such file");
 	assert_string_equal(accepted("ldtarball demo/0.1 --force --archive /x")->version, "0.1");

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # `kmodbox boot-test` on real kernels: drivers that load, one of them behind others of the kernel's, and
 # modules that go wrong in every way that a boot can tell, each in a virtual machine of its own; an
-# installation that demands it; then what a kernel that wants signatures says.
+# installation that demands it; then what a kernel that wants signatures says,
+# by the command line and by UEFI Secure Boot.
 # Last line: N passed, N failed, N skipped.
 set -euo pipefail
 # shellcheck source=tests/lib/common.sh
@@ -242,6 +243,27 @@ test_signatures() {
 	fi
 }
 
+# By UEFI Secure Boot: signed by what is enrolled, then by a key that is not.
+test_secure_boot() {
+	local status=0 keys=$work/state/keys
+	if [ ! -e /usr/share/OVMF/OVMF_CODE_4M.secboot.fd ]; then
+		skip "$name: --secure-boot: no firmware: ovmf is not there (packaging/deps.sh --vm)"
+		return
+	fi
+	kb boot-test acpi-call/1.2.2 --secure-boot >"$work/said" 2>&1 || status=$?
+	ends "$status" 0 "by Secure Boot, what the enrolled key has signed is loaded" '^  acpi_call: loaded, unload done, taints O$' 'acpi-call/1.2.2 loads on'
+	mv "$keys/module.crt" "$work/module.crt"
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -subj /CN=other -days 2 -outform DER -out "$keys/module.crt" 2>/dev/null
+	status=0
+	kb boot-test acpi-call/1.2.2 --secure-boot >"$work/said" 2>&1 || status=$?
+	ends "$status" 32 "by Secure Boot, what another key has signed is refused" 'refuses acpi_call: EKEYREJECTED: Loading of module with unavailable key is rejected'
+	rm "$keys/module.crt"
+	status=0
+	kb boot-test acpi-call/1.2.2 --secure-boot >"$work/said" 2>&1 || status=$?
+	ends "$status" 3 "by Secure Boot, without a certificate" 'no certificate to enrol: .*/keys/module.crt'
+	mv "$work/module.crt" "$keys/module.crt"
+}
+
 use 6.12
 test_driver
 use 6.1
@@ -252,4 +274,5 @@ test_trouble
 test_walls
 test_demand
 test_signatures
+test_secure_boot
 close_suite
