@@ -67,7 +67,7 @@ profile_files := $(patsubst profiles/%,$(BUILD)/bin/profiles/%,$(wildcard profil
 unit_sources := $(wildcard tests/unit/test_*.c)
 unit_programs = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
 # Programs that suites use: those that need our library, and single files: attackers, measuring tools.
-linked_sources := $(wildcard tests/recipes/*.c tests/hostile/layers/*.c tests/crash/soak/*.c) tests/bench/start.c tests/oracle/boot.c tests/oracle/describe.c
+linked_sources := $(wildcard tests/recipes/*.c tests/hostile/layers/*.c tests/crash/soak/*.c) tests/bench/start.c tests/bench/check.c tests/oracle/boot.c tests/oracle/describe.c
 tool_sources := $(filter-out $(linked_sources),$(wildcard tests/hostile/*.c tests/hosts/*.c tests/crash/*.c tests/bench/*.c tests/oracle/*.c))
 tool_programs = $(patsubst %.c,$(BUILD)/%,$(tool_sources))
 

@@ -86,7 +86,7 @@ static int install_filter(struct error **error)
 	/* To the checker, which is asked over it. */
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
-				     SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+				     SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 	if (r == 0)
 		r = seccomp_load(filter);
 	seccomp_release(filter);

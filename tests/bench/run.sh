@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # `make bench`: how fast, how much memory. Commands are run in turn and compared within one run
-# (tests/bench/pair.c, start.c); figures, no verdicts: no test asserts on time. ROUNDS, PAIRS, BUILDS and
-# TEN say how often.
+# (tests/bench/pair.c, start.c, check.c); figures alone: no test asserts on time. ROUNDS, PAIRS, BUILDS
+# and TEN say how often. --verdicts: that part alone.
 set -euo pipefail
 # shellcheck source=tests/lib/common.sh
 . "$(dirname "$0")/../lib/common.sh"
@@ -128,6 +128,28 @@ parts() {
 	say "  all of them    $sum"
 }
 
+# Verdicts: on one module of 1 MiB beside modinfo, on all of a kernel beside depmod -e, which looks for
+# symbols alone.
+verdicts() {
+	local root=$build/images/6.1 release headers module all
+	[ -d "$root" ] || "$top/tests/lib/kernels.sh" --images >/dev/null
+	release=$(kernel_release "$kernels/6.1")
+	headers=$root/usr/src/linux-headers-$release
+	module=$(find "$root/lib/modules/$release" -name sctp.ko)
+	mapfile -t all < <(find "$root/lib/modules/$release" -name '*.ko')
+	say "verdicts: $rounds rounds within a program"
+	"$build/tests/bench/check" "$rounds" "$build/bin/kmodbox-checker" "$headers/.config" \
+		"$headers/Module.symvers" "$release" "$module"
+	say ""
+	say "the same module, the command"
+	compare "$rounds" "modinfo" - modinfo "$module" \
+		--- "kmodbox check" - "$kmodbox" check "$module" -k "$release" --kernel-root "$root"
+	say ""
+	say "all ${#all[@]} modules of kernel $release"
+	compare "$builds" "depmod -e" - depmod -n -e -E "$headers/Module.symvers" -b "$root" "$release" \
+		--- "kmodbox check" - "$kmodbox" check "${all[@]}" -k "$release" --kernel-root "$root"
+}
+
 # The most memory that any process called kmodbox ever held (VmHWM) while a build prints and prints.
 memory() {
 	local release peak=0 value status pid=
@@ -173,6 +195,10 @@ case ${1:-} in
 esac
 rm -rf "$bench"
 mkdir -p "$bench"/{dkms,src,modules}
+if [ "${1:-}" = --verdicts ]; then
+	verdicts
+	exit
+fi
 start
 cp -r "$drivers/bbswitch/usr/src/$name" "$bench/src/"
 say ""
@@ -190,5 +216,7 @@ say "ten small drivers for kernel 6.1, $ten rounds"
 rm -rf "$bench"/{dkms,state,src} && mkdir "$bench"/{dkms,src}
 "$top/tests/lib/kernels.sh" --all-drivers >/dev/null
 "$top/tests/lib/private.sh" 6.1 "$small" TEN="$ten" "$(realpath "$0")" --small
+say ""
+verdicts
 say ""
 memory
