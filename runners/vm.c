@@ -101,7 +101,7 @@ static const char *const fixed[] = {
 static const char *const by_firmware[] = {
 	"-machine", "q35,smm=on",
 	"-global",  "driver=cfi.pflash01,property=secure,value=on",
-	"-drive",   "if=pflash,format=raw,unit=0,readonly=on,file=" VM_FIRMWARE,
+	"-drive",   ("if=pflash,format=raw,unit=0,readonly=on,file=" VM_FIRMWARE),
 	"-drive",   "if=pflash,format=raw,unit=1,file=/proc/self/fd/13",
 };
 
