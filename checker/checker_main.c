@@ -60,6 +60,14 @@ static void examine(const struct input *input, const struct symvers *symvers,
 	/* What is signed is never compressed yet. */
 	if (input->facts.purpose != CHECKER_LOADING || input->facts.flags & CHECKER_MAY_BE_SIGNED)
 		r = decompress(input->module, input->module_size, &module, &size);
+	if (r == -EFBIG) {
+		*verdict =
+			(struct checker_verdict){ .outcome = CHECKER_POLICY,
+						  .errnum = EPERM,
+						  .text = "policy: unpacking it takes more memory "
+							  "than any module is worth" };
+		return;
+	}
 	if (r < 0) {
 		*verdict = (struct checker_verdict){ .outcome = CHECKER_WILL_NOT_LOAD,
 						     .errnum = -r,
@@ -84,6 +92,12 @@ static int write_record(const void *record, size_t length)
 	return 0;
 }
 
+/* Of processor time. A module of 1 MiB takes a thousandth of that, one of 100 MiB a fifth. */
+static unsigned seconds_for(size_t size)
+{
+	return 1 + (unsigned)(size >> 26);
+}
+
 /* There is no standard error any more: the exit status has to say it. */
 static _Noreturn void read_module(struct server *server, const struct message *request)
 {
@@ -93,7 +107,8 @@ static _Noreturn void read_module(struct server *server, const struct message *r
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || map_input(request, &input, NULL) < 0)
 		_exit(2);
-	if (checker_jail_enter(&server->jail, request->fds[2], NULL) < 0)
+	if (checker_jail_enter(&server->jail, request->fds[2], seconds_for(input.module_size),
+			       NULL) < 0)
 		_exit(3);
 	symvers_add(&server->symvers, (const char *)input.symvers, input.symvers_size);
 	examine(&input, &server->symvers, &verdict, &exports);

@@ -12,9 +12,13 @@
 
 #include "lib/base/cleanup.h"
 
+/* With that, what unpacking needs, and tables of it a reader stays within its memory. */
+#define UNPACKED_MAXIMUM (UINT64_C(160) << 20)
+
 /*
  * 0: *ret_bytes is the module: new memory, or bytes itself where that is not compressed. -EBADMSG:
- * damaged, larger than BUILD_MODULE_MAXIMUM, or with something behind its end. -ENOMEM.
+ * damaged, or with something behind its end. -EFBIG: larger than UNPACKED_MAXIMUM, or with a
+ * dictionary for which there is no room, which says nothing of what is in it. -ENOMEM.
  */
 int decompress(const uint8_t *bytes, size_t size, const uint8_t **ret_bytes,
 	       size_t *ret_size) must_check;

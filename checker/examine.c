@@ -14,6 +14,9 @@
 
 #include "checker/examination.h"
 
+/* The most aliases of a kernel's own module take a few hundred KiB. */
+#define MODINFO_MAXIMUM (4u << 20)
+
 #define ALIGNMENT_MAXIMUM 4096 /* a page: as far as a driver may need it */
 
 static printf_like(3, 0) void add_line(struct examination *e, const char *kind, const char *format,
@@ -162,6 +165,12 @@ static int open_modinfo(struct examination *e)
 	if (r <= 0)
 		return r;
 	e->modinfo = (const char *)elf_contents(&e->file, section, &e->modinfo_size);
+	if (e->modinfo_size > MODINFO_MAXIMUM) {
+		e->modinfo_size = 0;
+		finding_object(e, "the .modinfo section has more than %u MiB",
+			       MODINFO_MAXIMUM >> 20);
+		return -EPERM;
+	}
 	if (e->modinfo_size > 0 && e->modinfo[e->modinfo_size - 1] == '\0')
 		return 0;
 	e->modinfo_size = 0;

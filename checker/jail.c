@@ -23,19 +23,21 @@
 #define ADDRESS_SANITIZER 1
 #endif
 
+/* Of its own; and with what is mapped: the module, symbols, libraries. */
+#define MEMORY (UINT64_C(256) << 20)
 #define ADDRESS_SPACE (UINT64_C(768) << 20)
-#define CPU_SECONDS 20
 
-static int set_limits(struct error **error)
+static int set_limits(unsigned seconds, struct error **error)
 {
-	static const struct {
+	const struct {
 		__rlimit_resource_t resource;
 		rlim_t value;
 	} limits[] = {
 #ifndef ADDRESS_SANITIZER /* whose shadow takes terabytes of addresses */
 		{ RLIMIT_AS, ADDRESS_SPACE },
+		{ RLIMIT_DATA, MEMORY },
 #endif
-		{ RLIMIT_CPU, CPU_SECONDS },
+		{ RLIMIT_CPU, seconds },
 		{ RLIMIT_FSIZE, 0 },
 		/* 1: with 0 the kernel still runs a core handler that is a pipe (core(5)). */
 		{ RLIMIT_CORE, 1 },
@@ -44,7 +46,9 @@ static int set_limits(struct error **error)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-		struct rlimit limit = { limits[i].value, limits[i].value };
+		/* One more second to the hard one, which kills without a word. */
+		struct rlimit limit = { limits[i].value,
+					limits[i].value + (limits[i].resource == RLIMIT_CPU) };
 
 		if (setrlimit(limits[i].resource, &limit) < 0)
 			return error_set_errno(error, errno, "cannot limit the checker (%d)",
@@ -196,7 +200,8 @@ int checker_jail_prepare(struct checker_jail *ret_jail, struct error **error)
 	return r < 0 ? r : install_filter(&server, error);
 }
 
-int checker_jail_enter(const struct checker_jail *jail, int record_fd, struct error **error)
+int checker_jail_enter(const struct checker_jail *jail, int record_fd, unsigned seconds,
+		       struct error **error)
 {
 	int r;
 
@@ -205,6 +210,6 @@ int checker_jail_enter(const struct checker_jail *jail, int record_fd, struct er
 	if (close_range(0, CHECKER_RECORD_FD - 1, 0) < 0 ||
 	    close_range(CHECKER_RECORD_FD + 1, ~0u, 0) < 0)
 		return error_set_errno(error, errno, "cannot close the checker's descriptors");
-	r = set_limits(error);
+	r = set_limits(seconds, error);
 	return r < 0 ? r : install_filter(&jail->reader, error);
 }

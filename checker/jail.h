@@ -22,9 +22,10 @@ struct checker_jail {
 int checker_jail_prepare(struct checker_jail *ret_jail, struct error **error) must_check;
 /*
  * In a child: closes every descriptor but record_fd, which becomes CHECKER_RECORD_FD; limits and
- * filter of a reader. What it needs from elsewhere must be mapped before.
+ * filter of a reader, which gets SIGXCPU after so many seconds of processor time. What it needs
+ * from elsewhere must be mapped before.
  */
-int checker_jail_enter(const struct checker_jail *jail, int record_fd,
+int checker_jail_enter(const struct checker_jail *jail, int record_fd, unsigned seconds,
 		       struct error **error) must_check;
 
 #endif

@@ -181,7 +181,7 @@ static int judge_end(struct checker *checker, struct error **error)
 	return r < 0 ? r : no_verdict(checker->name, error);
 }
 
-/* How the reader ended. */
+/* How the reader ended: 0, or 1 where it ran out of processor time. */
 static int hear(struct checker *checker, struct error **error)
 {
 	cleanup_message struct message reply = { 0 };
@@ -198,7 +198,19 @@ static int hear(struct checker *checker, struct error **error)
 	    reply.fd_count != 0)
 		return no_verdict(checker->name, error);
 	memcpy(&status, reply.payload, sizeof(status));
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
+		return 1;
 	return judge(status, checker->name, error);
+}
+
+/* It is a verdict, too: not the kernel's, but nobody needs such a module. */
+static void object_to_time(struct checker_verdict *ret_verdict)
+{
+	*ret_verdict = (struct checker_verdict){
+		.outcome = CHECKER_POLICY,
+		.errnum = EPERM,
+		.text = "policy: reading it takes more time than any module of its size is worth",
+	};
 }
 
 int checker_ask(struct checker *checker, int module_fd, int symvers_fd,
@@ -239,6 +251,10 @@ static int take_answer(struct checker *checker, struct checker_verdict *ret_verd
 	r = hear(checker, error);
 	if (r < 0)
 		return r;
+	if (r > 0) {
+		object_to_time(ret_verdict);
+		return 0;
+	}
 	if (read_result < 0 || !record_is_consistent(&record, checker->report, &verdict))
 		return no_verdict(checker->name, error);
 	if (ret_exports) {

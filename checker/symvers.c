@@ -6,6 +6,7 @@
 #include "checker/symvers.h"
 
 #include <string.h>
+#include <sys/auxv.h>
 
 #define SYMBOLS_MAXIMUM (1u << 22)
 
@@ -19,14 +20,27 @@ bool span_equal(struct span a, struct span b)
 	return a.length == b.length && (a.length == 0 || memcmp(a.text, b.text, a.length) == 0);
 }
 
-/* FNV-1a. */
-static uint32_t hash_of(struct span name)
+static uint32_t hash_bytes(uint32_t hash, const char *bytes, size_t length)
 {
-	uint32_t hash = 2166136261u;
-
-	for (size_t i = 0; i < name.length; i++)
-		hash = (uint32_t)((hash ^ (uint8_t)name.text[i]) * UINT64_C(16777619));
+	for (size_t i = 0; i < length; i++)
+		hash = (uint32_t)((hash ^ (uint8_t)bytes[i]) * UINT64_C(16777619));
 	return hash;
+}
+
+/*
+ * FNV-1a, from a start that differs with each process: nobody can make a module beforehand whose
+ * names all fall into one slot. AT_RANDOM, since the jail has no getrandom(2).
+ */
+static uint32_t choose_seed(void)
+{
+	const char *random = (const char *)getauxval(AT_RANDOM); /* sixteen bytes */
+
+	return hash_bytes(2166136261u, random, random ? 16 : 0);
+}
+
+static uint32_t hash_of(const struct symbol_index *index, struct span name)
+{
+	return hash_bytes(index->seed, name.text, name.length);
 }
 
 /* The slot that holds the name, or the free one where it belongs. */
@@ -67,17 +81,20 @@ static int grow(struct symbol_index *index)
 
 int symbol_index_add(struct symbol_index *index, const struct symbol *symbol)
 {
-	uint32_t hash = hash_of(symbol->name);
+	uint32_t hash;
 	size_t slot;
 
 	if (index->count >= SYMBOLS_MAXIMUM)
 		return -E2BIG;
+	if (index->slot_count == 0)
+		index->seed = choose_seed();
 	if (index->count >= index->slot_count / 2) {
 		int r = grow(index);
 
 		if (r < 0)
 			return r;
 	}
+	hash = hash_of(index, symbol->name);
 	slot = slot_of(index, symbol->name, hash);
 	if (index->slots[slot] != 0)
 		return 0;
@@ -93,7 +110,7 @@ const struct symbol *symbol_index_find(const struct symbol_index *index, struct 
 
 	if (index->count == 0)
 		return NULL;
-	slot = slot_of(index, name, hash_of(name));
+	slot = slot_of(index, name, hash_of(index, name));
 	return index->slots[slot] ? &index->symbols[index->slots[slot] - 1] : NULL;
 }
 

@@ -34,6 +34,7 @@ struct symbol_index {
 	size_t count;
 	uint32_t *slots; /* number of a symbol + 1; 0: free */
 	size_t slot_count;
+	uint32_t seed; /* of their hashes */
 };
 
 /* Adds a copy unless the name is there already: 0, -ENOMEM, -E2BIG. */

@@ -678,18 +678,23 @@ static int finish(struct parser *parser, struct error **error)
 
 static int parse_arguments(struct parser *parser, struct error **error)
 {
+	bool ended = false; /* by "--": what follows is no option */
 	int result = 0;
 
 	while (result == 0 && parser->count > 0) {
 		const char *argument = *parser->arguments++;
+		const bool ends = !ended && strcmp(argument, "--") == 0;
 
 		parser->count--;
-		if (strcmp(argument, "--") == 0 &&
-		    (parser->options.verb == VERB_SANDBOX || parser->options.verb == VERB_SHELL)) {
+		if (ends && (parser->options.verb == VERB_SANDBOX ||
+			     parser->options.verb == VERB_SHELL)) {
 			parser->options.command = parser->arguments;
 			break;
 		}
-		result = argument[0] == '-' && argument[1] != '\0'
+		ended = ended || ends;
+		if (ends)
+			continue;
+		result = !ended && argument[0] == '-' && argument[1] != '\0'
 				 ? parse_option(parser, argument, error)
 				 : parse_word(parser, argument, error);
 		/* -h and -V, whatever stands before and behind them. */

@@ -8,7 +8,7 @@ set -euo pipefail
 
 here=$top/tests/hostile
 # Those that take longest come first.
-suites=(world attempts conf input settings reference tarball escape shell records walls)
+suites=(world attempts conf input check settings reference tarball escape shell records walls)
 outputs=$(mktemp -d)
 trap 'rm -rf "$outputs"' EXIT
 

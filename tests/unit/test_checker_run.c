@@ -124,7 +124,7 @@ static int status_of(int (*run)(void), enum place place, int record_fd)
 
 		if (place != OUTSIDE && checker_jail_prepare(&jail, NULL) < 0)
 			_exit(99);
-		if (place == READER && checker_jail_enter(&jail, record_fd, NULL) < 0)
+		if (place == READER && checker_jail_enter(&jail, record_fd, 1, NULL) < 0)
 			_exit(98);
 		_exit(run() ? 1 : 0);
 	}
@@ -176,6 +176,36 @@ static int allocate_too_much(void)
 	return memory == MAP_FAILED;
 }
 
+static int allocate_too_much_of_its_own(void)
+{
+	/* Within the address space. */
+	void *memory = malloc((size_t)300 << 20);
+	const int result = memory == NULL;
+
+	free(memory);
+	return result;
+}
+
+static int compute_for_ever(void)
+{
+	for (volatile unsigned i = 0;; i++)
+		;
+	return 0;
+}
+
+static void test_jail_bounds_time(void **state)
+{
+	int ends[2], status;
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	status = status_of(compute_for_ever, READER, ends[1]);
+	close(ends[0]);
+	close(ends[1]);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGXCPU);
+}
+
 static void test_jail_lets_it_work(void **state)
 {
 	int ends[2], status;
@@ -191,6 +221,8 @@ static void test_jail_lets_it_work(void **state)
 
 static void test_jail_bounds_memory(void **state)
 {
+	static int (*const probes_of_memory[])(void) = { allocate_too_much,
+							 allocate_too_much_of_its_own };
 	int ends[2], status;
 
 	(void)state;
@@ -203,13 +235,15 @@ static void test_jail_bounds_memory(void **state)
 	skip();
 #endif
 #endif
-	assert_int_equal(WEXITSTATUS(status_of(allocate_too_much, OUTSIDE, -1)), 0);
-	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	status = status_of(allocate_too_much, READER, ends[1]);
-	close(ends[0]);
-	close(ends[1]);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(probes_of_memory); i++) {
+		assert_int_equal(WEXITSTATUS(status_of(probes_of_memory[i], OUTSIDE, -1)), 0);
+		assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+		status = status_of(probes_of_memory[i], READER, ends[1]);
+		close(ends[0]);
+		close(ends[1]);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 1);
+	}
 }
 
 /* A path beside this program: BUILD/tests/test_checker_run, BUILD/bin/kmodbox-checker. */
@@ -450,6 +484,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest others[] = {
 		cmocka_unit_test(test_jail_lets_it_work),
 		cmocka_unit_test(test_jail_bounds_memory),
+		cmocka_unit_test(test_jail_bounds_time),
 		cmocka_unit_test(test_real_checker),
 		cmocka_unit_test(test_real_checker_wants_seals),
 		cmocka_unit_test(test_no_checker),

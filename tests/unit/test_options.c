@@ -172,7 +172,7 @@ static void test_exit_codes(void **state)
 	refused("build m/1 --force=yes", 2, "unknown option '--force=yes'");
 	refused("build m/1 --forcefully", 2, "unknown option");
 	refused("build m/1 -k=6.1", 2, "unknown option '-k=6.1'");
-	refused("build m/1 --", 2, "unknown option '--'");
+	refused("build m/1 -- --force", 1, "--force");
 	refused("build m/1 -c x", 2, "'-c' is not supported: overrides");
 	refused("build m/1 --config x", 2, "'--config' is not supported: ");
 	refused("build m/1 --kernelsourcedir=/x", 2, "--kernel-root DIR");
@@ -334,6 +334,11 @@ static void test_check(void **state)
 	assert_string_equal(got->files[1], "./b.ko.xz");
 	assert_string_equal(got->kernels[0], "6.1");
 	assert_true(got->json);
+	got = accepted("check -k 6.1 -- -k.ko --json --");
+	assert_int_equal(got->file_count, 3);
+	assert_string_equal(got->files[0], "-k.ko");
+	assert_string_equal(got->files[2], "--");
+	assert_false(got->json);
 	refused("check", 1, "check: which module? Give its file");
 	refused("check a.ko -m demo", 1, "check is about files, and one kernel");
 	refused("check a.ko -k 6.1 -k 6.2", 1, "check is about files, and one kernel");
