@@ -118,6 +118,12 @@ $(guest): runners/guest_init_main.c checker/decompress.c checker/decompress.h $(
 	$(call command,LINK,$(CC) -std=gnu17 -O2 -I. -D_GNU_SOURCE $(warnings) $(if $(WERROR),-Werror) -static -o $@ \
 		$(filter %.c,$^) -lz -llzma -lzstd)
 
+# So is that of the test bed.
+bed = $(BUILD)/tests/vm/init
+$(bed): tests/vm/init.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call command,LINK,$(CC) -std=gnu17 -O2 -D_GNU_SOURCE $(warnings) $(if $(WERROR),-Werror) -static -o $@ $<)
+
 $(BUILD)/bin/profiles/%: profiles/%
 	@mkdir -p $(@D)
 	cp $< $@
@@ -181,7 +187,7 @@ test-crosscheck: deps
 
 test-vm: deps
 	packaging/deps.sh --vm
-	$(again) all kernels $(linked_programs)
+	$(again) all kernels $(linked_programs) $(bed) unit-programs
 	tests/vm/run.sh
 
 test-oracle: deps
@@ -209,7 +215,7 @@ test: deps
 
 unit-programs: $(unit_programs)
 
-run-tests: all $(unit_programs) $(tool_programs) $(linked_programs)
+run-tests: all $(bed) $(unit_programs) $(tool_programs) $(linked_programs)
 	@$(MAKE) --no-print-directory kernels || echo "tests that need kernel headers will be skipped"
 	KMODBOX_CRASH_COUNT=$${KMODBOX_CRASH_COUNT:-10} $(suites) check unit recipes corpus parity hostile hosts oracle crosscheck vm crash demo
 

@@ -3,11 +3,14 @@
 # `kmodbox boot-test` on real kernels: drivers that load, one of them behind others of the kernel's, and
 # modules that go wrong in every way that a boot can tell, each in a virtual machine of its own; an
 # installation that demands it; then what a kernel that wants signatures says,
-# by the command line and by UEFI Secure Boot.
+# by the command line and by UEFI Secure Boot. Between them the test bed (bed.sh).
 # Last line: N passed, N failed, N skipped.
 set -euo pipefail
 # shellcheck source=tests/lib/common.sh
 . "$(dirname "$0")/../lib/common.sh"
+
+# shellcheck source=tests/vm/bed.sh
+. "$(dirname "$0")/bed.sh"
 
 boot=$build/tests/oracle/boot guest=$build/bin/kmodbox-guest
 images=$(dirname "$kernels")/images
@@ -266,6 +269,7 @@ test_secure_boot() {
 
 use 6.12
 test_driver
+test_bed
 use 6.1
 test_driver
 test_result
