@@ -686,8 +686,8 @@ static int parse_arguments(struct parser *parser, struct error **error)
 		const bool ends = !ended && strcmp(argument, "--") == 0;
 
 		parser->count--;
-		if (ends && (parser->options.verb == VERB_SANDBOX ||
-			     parser->options.verb == VERB_SHELL)) {
+		if (ends &&
+		    (parser->options.verb == VERB_SANDBOX || parser->options.verb == VERB_SHELL)) {
 			parser->options.command = parser->arguments;
 			break;
 		}

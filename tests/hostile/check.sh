@@ -13,10 +13,10 @@ module=$work/demo.ko
 
 # verdict NAME CODE WORDS...: about one file, of which nothing is said on stderr but warnings.
 verdict() {
-	local name=$1 expected=$2 word
+	local name=$1 wanted=$2 word
 	shift 2
 	problems=()
-	[ "$code" -eq "$expected" ] || problem "exit code $code, not $expected"
+	[ "$code" -eq "$wanted" ] || problem "exit code $code, not $wanted"
 	[ -z "$(complaint)" ] || problem "stderr is not empty"
 	for word; do
 		grep -aF -- "$word" "$work/out" >/dev/null || problem "it is not said: '$word'" "$(head -n 3 "$work/out" | cut -c 1-300)"
@@ -144,13 +144,13 @@ files() {
 
 # Whatever a file is made for, there is a verdict, within the reader's bounds of time and memory.
 cost() {
-	local kind expected words packed bytes
+	local kind wanted said packed bytes
 	fresh
 	warnings=1
-	while read -r kind expected words; do
+	while read -r kind wanted said; do
 		"$expensive" "$kind" "$good" "$module" || die "cannot make $kind"
 		check "$module"
-		verdict "made to cost: $kind" "$expected" "$words"
+		verdict "made to cost: $kind" "$wanted" "$said"
 	done <<-'END'
 		modinfo 36 more than 4 MiB
 		relocations 0 will load
