@@ -147,6 +147,8 @@ void checker_examine(const uint8_t *module, size_t module_size, const char *symv
  * newlines) and nothing but zeros behind their end.
  */
 void checker_verdict_sanitise(struct checker_verdict *verdict);
+/* The same for lines of exports or of a description: printable ASCII, tabs and newlines. */
+void checker_lines_sanitise(char *lines, size_t length);
 
 /*
  * The finding that decided, as "%.*s": the first of those that are no less than the outcome,

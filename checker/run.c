@@ -257,6 +257,7 @@ static int take_answer(struct checker *checker, struct checker_verdict *ret_verd
 	}
 	if (read_result < 0 || !record_is_consistent(&record, checker->report, &verdict))
 		return no_verdict(checker->name, error);
+	checker_lines_sanitise(record.data + sizeof(verdict), verdict.exports);
 	if (ret_exports) {
 		r = text_append(ret_exports, record.data + sizeof(verdict), verdict.exports);
 		if (r < 0)

@@ -25,6 +25,14 @@ void checker_verdict_sanitise(struct checker_verdict *verdict)
 	make_printable(verdict->text, sizeof(verdict->text), true);
 }
 
+void checker_lines_sanitise(char *lines, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if ((lines[i] < ' ' || lines[i] > '~') && lines[i] != '\n' && lines[i] != '\t')
+			lines[i] = '?';
+	}
+}
+
 static bool begins(const char *line, const char *prefix)
 {
 	return strncmp(line, prefix, strlen(prefix)) == 0;

@@ -14,10 +14,9 @@
 #include "lib/base/json.h"
 #include "lib/base/memfd.h"
 #include "orchestrator/check_kernel.h"
+#include "orchestrator/check_report.h"
 #include "orchestrator/helpers.h"
-#include "orchestrator/record_parts.h"
 
-#define SCHEMA_VERSION 1
 #define SHOWN_MAXIMUM 5 /* of aliases, of files of firmware */
 
 /* One FILE, and what came of it. */
@@ -283,87 +282,19 @@ static int finish(struct checking *checking, struct checker *checker, struct che
 	return r < 0 ? error_context(error, "%s", checked->path) : 0;
 }
 
-static json_t *reasons_to_json(const struct checked *checked)
+static struct check_report report_of(const struct checking *checking, const struct checked *checked)
 {
-	const char *const lists[] = { checked->verdict.text,
-				      checked->warnings.data ? checked->warnings.data : "" };
-	json_t *reasons = json_array();
-
-	for (size_t i = 0; reasons && i < ARRAY_SIZE(lists); i++) {
-		for (const char *line = lists[i]; *line;) {
-			const size_t length = strcspn(line, "\n");
-			const bool warning = string_starts_with(line, "warning: ");
-			const bool policy = string_starts_with(line, "policy: ");
-			const size_t skipped = warning	? strlen("warning: ")
-					       : policy ? strlen("policy: ")
-							: 0;
-
-			if (!(length == strlen("will load") &&
-			      string_starts_with(line, "will load")))
-				(void)json_array_append_new(reasons,
-							    json_pack("{s:s, s:s%}", "severity",
-								      warning  ? "warning"
-								      : policy ? "policy"
-									       : "error",
-								      "text", line + skipped,
-								      length - skipped));
-			line += length + (line[length] == '\n');
-		}
-	}
-	return reasons;
-}
-
-/* separator: between values of one line; "": there is one. */
-static json_t *values_to_json(const struct checked *checked, const char *key, const char *separator)
-{
-	const char *line = checked->description.data;
-	json_t *list = json_array();
-	char *value;
-
-	while (list && (value = check_next_value(&line, key))) {
-		for (char *rest = value, *one; (one = strsep(&rest, separator));) {
-			if (*one)
-				(void)json_array_append_new(list, json_string(one));
-		}
-		free(value);
-	}
-	return list;
-}
-
-static json_t *marks_to_json(uint64_t marks)
-{
-	json_t *list = json_array();
-
-	for (unsigned bit = 0; list && bit < 64; bit++) {
-		const uint64_t mark = UINT64_C(1) << bit;
-
-		if (marks & mark && mark <= CHECKER_MARK_BUILD_ID)
-			(void)json_array_append_new(
-				list, json_string(checker_mark_name((enum checker_mark)mark)));
-	}
-	return list;
-}
-
-static json_t *file_to_json(const struct checking *checking, const struct checked *checked)
-{
-	const struct checker_verdict *verdict = &checked->verdict;
-	cleanup_free char *problem = checked->error ? error_describe(checked->error) : NULL;
-	const char *errnum = verdict->errnum > 0 ? strerrorname_np(verdict->errnum) : NULL;
-
-	return json_pack(
-		"{s:s, s:i, s:s, s:o, s:s?, s:s?, s:s, s:s?, s:o, s:o, s:s?, s:s?, s:s?, s:o, s:o,"
-		" s:o, s:o, s:i}",
-		"schema", "kmodbox-check", "schema_version", SCHEMA_VERSION, "kmodbox",
-		KMODBOX_VERSION, "file", record_text(checked->path), "module", checked->name,
-		"kernel", checking->kernel.release, "verdict", outcome_name(checked), "errno",
-		verdict->outcome == CHECKER_WILL_NOT_LOAD ? errnum : NULL, "reasons",
-		reasons_to_json(checked), "message", problem ? record_text(problem) : json_null(),
-		"vermagic", *verdict->vermagic ? verdict->vermagic : NULL, "license",
-		*verdict->license ? verdict->license : NULL, "compiler",
-		*verdict->compiler ? verdict->compiler : NULL, "marks",
-		marks_to_json(verdict->marks), "imports", values_to_json(checked, "import", ""),
-		"depends", values_to_json(checked, "depends", ","), "aliases",
-		values_to_json(checked, "alias", ""), "exit_code", outcome_code(checked));
+	return (struct check_report){
+		.path = checked->path,
+		.module = checked->name,
+		.kernel = checking->kernel.release,
+		.outcome = outcome_name(checked),
+		.verdict = &checked->verdict,
+		.description = checked->description.data ? checked->description.data : "",
+		.warnings = checked->warnings.data ? checked->warnings.data : "",
+		.error = checked->error,
+		.exit_code = outcome_code(checked),
+	};
 }
 
 static int print_json(const struct checking *checking, int code)
@@ -372,8 +303,11 @@ static int print_json(const struct checking *checking, int code)
 	cleanup_json json_t *list = json_array();
 	cleanup_free char *text = NULL;
 
-	for (size_t i = 0; list && i < count; i++)
-		(void)json_array_append_new(list, file_to_json(checking, &checking->files[i]));
+	for (size_t i = 0; list && i < count; i++) {
+		const struct check_report report = report_of(checking, &checking->files[i]);
+
+		(void)json_array_append_new(list, check_report_to_json(&report));
+	}
 	if (list && json_array_size(list) == count)
 		text = json_to_text(count == 1 ? json_array_get(list, 0) : list);
 	if (text && fputs(text, stdout) >= 0 && fflush(stdout) == 0)

@@ -51,7 +51,7 @@ build_driver() {
 	package=$(basename "${source[0]}")
 	if ! { "$kmodbox" add "${source[0]%/}" "${trees[@]}" &&
 		"$kmodbox" build "${package%-*}/${package##*-}" -k "$release" "${trees[@]}"; } >"$work/built.log" 2>&1; then
-		say "$1: not built for $kernel: $(tail -n 1 "$work/built.log" | cut -c 1-200)" >&2
+		say "$1: it does not build for $kernel: $(tail -n 1 "$work/built.log" | cut -c 1-200 | sed "s/: error: /: /")" >&2
 		return
 	fi
 	while read -r module; do

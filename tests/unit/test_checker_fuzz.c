@@ -17,6 +17,9 @@
 #undef LLVMFuzzerTestOneInput
 #define LLVMFuzzerTestOneInput fuzz_decompress
 #include "tests/fuzz/fuzz_decompress.c"
+#undef LLVMFuzzerTestOneInput
+#define LLVMFuzzerTestOneInput fuzz_report
+#include "tests/fuzz/fuzz_report.c"
 
 static void ask_all(struct text *text)
 {
@@ -44,6 +47,12 @@ static void cut_compressed(struct text *text)
 		fuzz_run(fuzz_decompress, text->data, length);
 }
 
+static void cut_report(struct text *text)
+{
+	for (size_t length = 0; length < text->length; length++)
+		fuzz_run(fuzz_report, text->data, length);
+}
+
 static void test_checker(void **state)
 {
 	(void)state;
@@ -65,12 +74,19 @@ static void test_decompress(void **state)
 		1000);
 }
 
+static void test_report(void **state)
+{
+	(void)state;
+	assert_in_range(fuzz_replay("tests/fuzz/corpus/report", fuzz_report, cut_report), 3, 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_checker),
 		cmocka_unit_test(test_symvers),
 		cmocka_unit_test(test_decompress),
+		cmocka_unit_test(test_report),
 	};
 
 	return cmocka_run_group_tests_name("checker_fuzz", tests, NULL, NULL);

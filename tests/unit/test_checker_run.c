@@ -391,7 +391,7 @@ static void test_false_checker_is_sanitised(void **state)
 	(void)state;
 	assert_true(self >= 0);
 	assert_int_equal(run(self, "escape", "x", 1, 60000, &verdict, &exports, NULL), 0);
-	assert_string_equal(exports.data, "line\n");
+	assert_string_equal(exports.data, "l?n?\n");
 	assert_int_equal(verdict.outcome, CHECKER_WILL_LOAD);
 	assert_int_equal(strlen(verdict.license), sizeof(verdict.license) - 1);
 	assert_string_equal(verdict.text, "?[2Jx");
@@ -461,7 +461,7 @@ static int play_checker(void)
 		verdict->outcome = CHECKER_WILL_NOT_LOAD;
 	if (string_equal(name, "escape")) {
 		verdict->exports = 5;
-		memcpy(records + 1, "line\n", 5);
+		memcpy(records + 1, "l\033n\233\n", 5);
 		length += 5;
 	}
 	memset(verdict->license, 'L', sizeof(verdict->license));
