@@ -2,20 +2,19 @@
 /* The verb check, see check_command.h. */
 #include "orchestrator/check_command.h"
 
-#include <fcntl.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "lib/artifacts/build_files.h"
 #include "lib/artifacts/exit_code.h"
 #include "lib/base/json.h"
 #include "lib/base/memfd.h"
 #include "orchestrator/check_kernel.h"
 #include "orchestrator/check_report.h"
 #include "orchestrator/helpers.h"
+#include "orchestrator/module_file.h"
 
 #define SHOWN_MAXIMUM 5 /* of aliases, of files of firmware */
 
@@ -85,29 +84,13 @@ static bool is_own(const struct check_kernel *kernel, const struct stat *status,
 
 static int open_file(const struct checking *checking, struct checked *checked, struct error **error)
 {
-	/* Without waiting for a FIFO's other end. */
-	cleanup_close int fd = open(checked->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat status;
+	int r = module_file_open(checked->path, &checked->fd, &status, error);
 
-	if (fd < 0 || fstat(fd, &status) < 0)
-		return error_refuse(error, EXIT_NO_SOURCE, errno, "%s: %s", checked->path,
-				    strerror(errno));
-	if (!S_ISREG(status.st_mode))
-		return error_refuse(error, EXIT_NO_SOURCE, EINVAL, "%s is no regular file",
-				    checked->path);
-	if ((uint64_t)status.st_size > BUILD_MODULE_MAXIMUM)
-		return error_refuse(error, EXIT_WILL_NOT_LOAD, EFBIG,
-				    "%s has %lld bytes; a module has at most %llu", checked->path,
-				    (long long)status.st_size,
-				    (unsigned long long)BUILD_MODULE_MAXIMUM);
-	if (!checked->name)
-		return error_refuse(error, EXIT_USAGE, EINVAL,
-				    "%s: a module's file ends in .ko, .ko.xz, .ko.zst or .ko.gz, "
-				    "and is called as the module is",
-				    checked->path);
-	checked->own =
-		checking->kernel.tree_fd >= 0 && is_own(&checking->kernel, &status, checked->name);
-	return memfd_from_file("module", fd, (uint64_t)status.st_size, &checked->fd, error);
+	if (r == 0)
+		checked->own = checking->kernel.tree_fd >= 0 &&
+			       is_own(&checking->kernel, &status, checked->name);
+	return r;
 }
 
 /* ---- The question */
@@ -375,16 +358,10 @@ static int open_files(struct checking *checking, struct error **error)
 		return error_set_errno(error, ENOMEM, "files");
 	for (size_t i = 0; i < count; i++) {
 		struct checked *checked = &checking->files[i];
-		const char *path = checking->options->files[i], *base = strrchr(path, '/');
-		size_t length;
+		const char *path = checking->options->files[i];
 
-		base = base ? base + 1 : path;
-		length = check_module_stem(base);
 		*checked = (struct checked){ .path = path, .fd = -1 };
-		if (length == 0)
-			continue;
-		checked->name = strndup(base, length);
-		if (!checked->name)
+		if (module_file_name(path, &checked->name) < 0)
 			return error_set_errno(error, ENOMEM, "%s", path);
 	}
 	return 0;

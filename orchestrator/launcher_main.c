@@ -12,6 +12,7 @@
 #include "orchestrator/check_command.h"
 #include "orchestrator/doctor.h"
 #include "orchestrator/framework.h"
+#include "orchestrator/imports_command.h"
 #include "orchestrator/launcher.h"
 #include "orchestrator/profile_command.h"
 #include "orchestrator/rebuild.h"
@@ -136,6 +137,8 @@ static int run(const struct options *options, const struct log *log)
 		return profile_command(options, log);
 	case VERB_CHECK:
 		return check_command(options, log);
+	case VERB_IMPORTS:
+		return imports_command(options, log);
 	case VERB_BOOT_TEST:
 		return boot_test_command(options, log);
 	case VERB_SANDBOX: /* with --json; else kmodbox_main.c */
@@ -166,7 +169,7 @@ static bool uses_trees(enum verb verb)
 {
 	return verb != VERB_NONE && verb != VERB_HELP && verb != VERB_VERSION &&
 	       verb != VERB_SANDBOX && verb != VERB_DOCTOR && verb != VERB_PROFILE &&
-	       verb != VERB_CHECK;
+	       verb != VERB_CHECK && verb != VERB_IMPORTS;
 }
 
 int main(int argc, char **argv)

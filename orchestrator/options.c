@@ -32,6 +32,7 @@ enum rule_kind {
 	RULE_DIRECTIVE,
 	RULE_TEMPLATE,
 	RULE_ARCHIVE,
+	RULE_AGAINST,
 };
 
 struct rule {
@@ -52,6 +53,7 @@ static const struct rule rules[] = {
 	{ "-a", RULE_ARCHITECTURE, 0, false, NULL },
 	{ "--archive", RULE_ARCHIVE, 0, true, NULL },
 	{ "--arch", RULE_ARCHITECTURE, 0, true, NULL },
+	{ "--against", RULE_AGAINST, 0, false, NULL },
 	{ "-j", RULE_JOBS, 0, false, NULL },
 	{ "--directive", RULE_DIRECTIVE, 0, true, NULL },
 	{ "--templatekernel", RULE_TEMPLATE, 0, true, NULL },
@@ -115,6 +117,7 @@ static const struct {
 	{ "doctor", VERB_DOCTOR },
 	{ "profile", VERB_PROFILE },
 	{ "check", VERB_CHECK },
+	{ "imports", VERB_IMPORTS },
 	{ "boot-test", VERB_BOOT_TEST },
 	{ "help", VERB_HELP },
 	{ "version", VERB_VERSION },
@@ -182,6 +185,7 @@ void options_clear(struct options *options)
 	free(options->template_kernel);
 	free(options->build_environment);
 	free_list(&options->files, &options->file_count);
+	free(options->against);
 	free_list(&options->read_only, &options->read_only_count);
 	free_list(&options->read_write, &options->read_write_count);
 	free(options->directory);
@@ -382,14 +386,19 @@ static int take_action(struct options *options, const char **words, size_t count
 			    "FILE'");
 }
 
+static bool takes_files(enum verb verb)
+{
+	return verb == VERB_CHECK || verb == VERB_IMPORTS;
+}
+
 static int take_files(struct options *options, const char **words, size_t count,
 		      struct error **error)
 {
 	if (count == 0)
-		return error_refuse(
-			error, EXIT_USAGE, EINVAL,
-			"check: which module? Give its file, as in kmodbox check FILE.ko "
-			"-k KERNEL");
+		return error_refuse(error, EXIT_USAGE, EINVAL,
+				    "%s: which module? Give its file, as in kmodbox %s FILE.ko%s",
+				    verb_name(options->verb), verb_name(options->verb),
+				    options->verb == VERB_CHECK ? " -k KERNEL" : "");
 	options->files = calloc(count, sizeof(*options->files));
 	for (size_t i = 0; options->files && i < count; i++) {
 		options->files[i] = strdup(words[i]);
@@ -424,6 +433,8 @@ static int apply_value(struct options *options, const struct rule *rule, const c
 		return replace(&options->directory, strdup(value), error);
 	case RULE_PROFILE:
 		return set_profile(options, value, error);
+	case RULE_AGAINST:
+		return replace(&options->against, strdup(value), error);
 	case RULE_ARCHIVE:
 		return replace(&options->archive, strdup(value), error);
 	case RULE_DIRECTIVE:
@@ -508,7 +519,7 @@ static int parse_option(struct parser *parser, const char *argument, struct erro
 static int parse_word(struct parser *parser, const char *word, struct error **error)
 {
 	/* Profiles and files can be called as verbs are. */
-	if (parser->options.verb == VERB_PROFILE || parser->options.verb == VERB_CHECK) {
+	if (parser->options.verb == VERB_PROFILE || takes_files(parser->options.verb)) {
 		parser->words[parser->word_count++] = word;
 		return 0;
 	}
@@ -669,7 +680,7 @@ static int finish(struct parser *parser, struct error **error)
 	finish_force(options);
 	if (result == 0 && options->verb == VERB_PROFILE)
 		return take_action(options, parser->words, parser->word_count, error);
-	if (result == 0 && options->verb == VERB_CHECK)
+	if (result == 0 && takes_files(options->verb))
 		return take_files(options, parser->words, parser->word_count, error);
 	for (size_t i = 0; result == 0 && i < parser->word_count; i++)
 		result = classify_word(options, parser->words[i], error);

@@ -33,6 +33,7 @@ enum verb {
 	VERB_DOCTOR,
 	VERB_PROFILE,
 	VERB_CHECK,
+	VERB_IMPORTS,
 	VERB_BOOT_TEST,
 	VERB_HELP,
 	VERB_VERSION,
@@ -87,7 +88,8 @@ struct options {
 	char *profile;	 /* sandbox --profile NAME, profile show NAME: a safe name */
 	enum profile_action action;
 	char *checked; /* profile check FILE */
-	char **files;  /* check FILE...: as given */
+	char *against; /* imports: another file */
+	char **files;  /* check, imports: FILE..., as given */
 	size_t file_count;
 	char **command; /* NULL-terminated; borrowed from argv. Also shell's; NULL: bash */
 };

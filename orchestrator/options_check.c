@@ -74,7 +74,7 @@ static bool has_json(enum verb verb)
 	return verb == VERB_STATUS || verb == VERB_DOCTOR || verb == VERB_PROFILE ||
 	       verb == VERB_SANDBOX || verb == VERB_BUILD || verb == VERB_INSTALL ||
 	       verb == VERB_MATCH || verb == VERB_AUTOINSTALL || verb == VERB_CHECK ||
-	       verb == VERB_BOOT_TEST;
+	       verb == VERB_BOOT_TEST || verb == VERB_IMPORTS;
 }
 
 /* An option that one verb has, given to another, would be ignored: not what was asked for. */
@@ -89,6 +89,7 @@ static int check_belonging(const struct options *options, struct error **error)
 	} rules[] = {
 		{ sandbox, VERB_SANDBOX, "--profile, --ro, --rw and --chdir" },
 		{ options->secure_boot, VERB_BOOT_TEST, "--secure-boot" },
+		{ options->against, VERB_IMPORTS, "--against" },
 		{ options->template_kernel, VERB_MATCH, "--templatekernel" },
 		{ options->source_only || options->binaries_only, VERB_MKTARBALL,
 		  "--source-only and --binaries-only" },
@@ -102,6 +103,9 @@ static int check_belonging(const struct options *options, struct error **error)
 			error, EXIT_USAGE, EINVAL,
 			"check is about files, and one kernel: kmodbox check FILE.ko -k "
 			"KERNEL");
+	if (options->verb == VERB_IMPORTS && (options->module || options->kernel_count))
+		return error_refuse(error, EXIT_USAGE, EINVAL,
+				    "imports is about files: kmodbox imports FILE.ko");
 	if (options->verb == VERB_BOOT_TEST && options->kernel_count > 1)
 		return error_refuse(error, EXIT_USAGE, EINVAL,
 				    "boot-test boots one kernel: give one -k");

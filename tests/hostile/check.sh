@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# `kmodbox check`, the command: of files that are sound, that are none, and that are made to cost
+# `kmodbox check` and `kmodbox imports`, the commands: of files that are sound, that are none, and that are made to cost
 # (tests/hostile/expensive.c). What kernels make of modules is the oracle's (tests/oracle).
 set -euo pipefail
 # shellcheck source=tests/hostile/lib.sh
@@ -169,5 +169,34 @@ cost() {
 	done
 }
 
+imports() {
+	fresh
+	warnings=0
+	cp "$good" "$module"
+	try imports "$module"
+	verdict "imports: a module" 0 "$module imports " "messages: writes to the kernel's log" _printk
+	xz --check=crc32 -kf "$module"
+	# Another symbol of the same length, in .strtab.
+	sed 's/_printk/vfs_abc/g' "$good" >"$work/old.ko"
+	try imports "$module.xz" --against "$work/old.ko"
+	verdict "imports: what is new, and what is gone" 0 "imports 1 symbols that" _printk "and no more 1" "! files" vfs_abc
+	try imports --json "$module" --against "$work/old.ko"
+	json "imports --json" "it['added'] == ['_printk'] and it['removed'] == ['vfs_abc'] and '_printk' in [s for g in it['groups'] if g['name'] == 'messages' for s in g['symbols']] and not [g for g in it['groups'] if g['attention']]"
+	sed 's/_printk/a\x1b[2J\xc2\x9b/g' "$good" >"$work/old.ko"
+	try imports "$work/old.ko"
+	verdict "imports: escapes in a symbol" 0 "in no group" 'a?[2J??'
+	try imports --json "$work/old.ko"
+	json "imports --json: escapes in a symbol" "it['other'] == ['a?[2J??']"
+	head -c 2000 "$good" >"$work/old.ko"
+	try imports "$work/old.ko"
+	refused "imports: a file cut short" 32 "$work/old.ko cannot be read"
+	try imports "$module" --against "$work/none.ko"
+	refused "imports: against a file that is not there" 2 "$work/none.ko" "No such file"
+	try imports /dev/null
+	refused "imports: a device" 2 "no regular file"
+	try imports -a aarch64 "$module"
+	refused "imports: another architecture" 32 "Invalid architecture"
+}
+
 prepare
-run_groups sound reasons files cost
+run_groups sound reasons files cost imports

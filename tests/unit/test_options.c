@@ -344,6 +344,24 @@ static void test_check(void **state)
 	refused("check a.ko -k 6.1 -k 6.2", 1, "check is about files, and one kernel");
 }
 
+static void test_imports(void **state)
+{
+	const struct options *got;
+
+	(void)state;
+	got = accepted("imports a.ko ./b.ko.xz --against old/a.ko -a aarch64 --json");
+	assert_int_equal(got->verb, VERB_IMPORTS);
+	assert_int_equal(got->file_count, 2);
+	assert_string_equal(got->files[1], "./b.ko.xz");
+	assert_string_equal(got->against, "old/a.ko");
+	assert_null(accepted("imports a.ko")->against);
+	refused("imports", 1, "imports: which module? Give its file");
+	refused("imports a.ko -m demo", 1, "imports is about files");
+	refused("imports a.ko -k 6.1", 1, "imports is about files");
+	refused("check a.ko --against b.ko", 2, "options of the verb 'imports'");
+	refused("imports a.ko --against", 1, "option '--against' needs a value");
+}
+
 static void test_sandbox(void **state)
 {
 	const struct options *got;
@@ -488,6 +506,7 @@ int main(void)
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_help_and_version),
 		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_imports),
 		cmocka_unit_test(test_sandbox),
 		cmocka_unit_test(test_shell),
 		cmocka_unit_test(test_profile),
