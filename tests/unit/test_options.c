@@ -316,7 +316,7 @@ static void test_help_and_version(void **state)
 		assert_in_range(length, 0, 82);
 		line += length + 1;
 	}
-	assert_in_range(lines, 30, 80);
+	assert_in_range(lines, 30, 85);
 	for (int verb = VERB_ADD; verb <= VERB_BOOT_TEST; verb++)
 		assert_non_null(strstr(options_help(), verb_name((enum verb)verb)));
 	assert_string_equal(verb_name(VERB_UNINSTALL), "uninstall");
