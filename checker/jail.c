@@ -101,20 +101,23 @@ static int add_reading(scmp_filter_ctx filter)
 /* What it takes to hear a request, start a reader, put it in its jail and tell how it ended. */
 static int add_serving(scmp_filter_ctx filter)
 {
-	static const int plain[] = {
-		/* requests and answers over what is open already */
-		SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(close), SCMP_SYS(fstat),
-		SCMP_SYS(newfstatat),
-		/* fork(3) and waitpid(3) of the C library */
-		SCMP_SYS(rt_sigprocmask), SCMP_SYS(set_robust_list), SCMP_SYS(wait4),
-		/* checker_jail_enter() */
-		SCMP_SYS(dup3), SCMP_SYS(close_range), SCMP_SYS(prlimit64), SCMP_SYS(seccomp)
+	static const int plain[] = { /* requests and answers over what is open already */
+				     SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(close),
+				     SCMP_SYS(fstat), SCMP_SYS(newfstatat),
+				     /* fork(3) and waitpid(3) of the C library */
+				     SCMP_SYS(rt_sigprocmask), SCMP_SYS(set_robust_list),
+				     SCMP_SYS(wait4),
+				     /* checker_jail_enter() */
+				     SCMP_SYS(dup3), SCMP_SYS(close_range), SCMP_SYS(seccomp)
 	};
 	const struct scmp_arg_cmp a_process = {
 		.arg = 0,
 		.op = SCMP_CMP_MASKED_EQ,
 		.datum_a = ~(scmp_datum_t)(CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CSIGNAL),
 		.datum_b = 0
+	};
+	const struct scmp_arg_cmp its_own = {
+		.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = 0
 	};
 	const struct scmp_arg_cmp seals = {
 		.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = F_GET_SEALS
@@ -129,6 +132,9 @@ static int add_serving(scmp_filter_ctx filter)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, plain[i], 0);
 	if (r == 0)
 		r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, &a_process);
+	if (r == 0)
+		r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
+					   &its_own);
 	if (r == 0)
 		r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, &seals);
 	if (r == 0)

@@ -18,7 +18,7 @@
 #include "orchestrator/record_parts.h"
 
 #define SCHEMA_VERSION 1
-#define GROUPS_FILE "imports.conf"
+#define GROUPS_FILE "imports"
 #define GROUPS_MAXIMUM (1 << 20)
 #define SHOWN_MAXIMUM 8 /* symbols of a group, but for --verbose */
 

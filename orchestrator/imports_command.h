@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * `kmodbox imports FILE...`: what a module can do, by the symbols that it imports, in the groups of
- * profiles/imports.conf. Its bytes are read in kmodbox-checker's jail alone. Changes nothing. Its
+ * profiles/imports. Its bytes are read in kmodbox-checker's jail alone. Changes nothing. Its
  * --json is documented in kmodbox(8).
  */
 #ifndef KMODBOX_ORCHESTRATOR_IMPORTS_COMMAND_H

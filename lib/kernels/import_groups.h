@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a module can do, by the symbols of the kernel that it imports: profiles/imports.conf, whose
+ * What a module can do, by the symbols of the kernel that it imports: profiles/imports, whose
  * head tells its format. A symbol belongs to one group.
  */
 #ifndef KMODBOX_KERNELS_IMPORT_GROUPS_H

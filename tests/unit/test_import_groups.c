@@ -131,9 +131,9 @@ static void test_shipped(void **state)
 	struct import_groups groups;
 
 	(void)state;
-	read_text("profiles/imports.conf", &shipped);
+	read_text("profiles/imports", &shipped);
 	read_text("tests/unit/real-imports", &wanted);
-	if (import_groups_read("profiles/imports.conf", shipped.data, shipped.length, &groups,
+	if (import_groups_read("profiles/imports", shipped.data, shipped.length, &groups,
 			       &error) < 0)
 		fail_msg("%s", error_describe(error));
 	for (char *rest = wanted.data, *symbol; (symbol = strsep(&rest, "\n"));) {
