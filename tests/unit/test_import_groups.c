@@ -133,8 +133,8 @@ static void test_shipped(void **state)
 	(void)state;
 	read_text("profiles/imports", &shipped);
 	read_text("tests/unit/real-imports", &wanted);
-	if (import_groups_read("profiles/imports", shipped.data, shipped.length, &groups,
-			       &error) < 0)
+	if (import_groups_read("profiles/imports", shipped.data, shipped.length, &groups, &error) <
+	    0)
 		fail_msg("%s", error_describe(error));
 	for (char *rest = wanted.data, *symbol; (symbol = strsep(&rest, "\n"));) {
 		if (!*symbol || *symbol == '#')
