@@ -16,9 +16,11 @@ for source in tests/unit/test_*.c; do
 	[ -x "$build/tests/$name" ] || continue
 	status=0
 	timeout -k 5 300 "$build/tests/$name" >"$output" 2>&1 </dev/null || status=$?
-	good=$(grep -c '^ok ' "$output" || true)
-	unable=$(grep -c '^not ok .*# SKIP' "$output" || true)
-	bad=$(($(grep -c '^not ok ' "$output" || true) - unable))
+	# cmocka says "not ok 7 # SKIP" of what TAP calls "ok 7 # SKIP".
+	sed -i 's/^not \(ok [0-9]* # SKIP\)/\1/' "$output"
+	unable=$(grep -c '^ok [0-9]* # SKIP' "$output" || true)
+	good=$(($(grep -c '^ok ' "$output" || true) - unable))
+	bad=$(grep -c '^not ok ' "$output" || true)
 	# Killed, timed out or sanitised away: a failure that no test could report.
 	[ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
 	[ $((good + bad + unable)) -gt 0 ] || bad=1
@@ -29,7 +31,7 @@ for source in tests/unit/test_*.c; do
 		cat -v "$output"
 		say "----"
 	elif [ "$unable" -gt 0 ]; then
-		grep -v '^ok \|^1\.\.' "$output" | cat -v
+		grep -v '^ok [0-9]* - \|^1\.\.' "$output" | cat -v
 	fi
 done
 close_suite
