@@ -74,7 +74,7 @@ make_template() {
 }
 
 leave() {
-	[ -z "$server" ] || kill "$server" 2>/dev/null || true
+	[ -z "$server" ] || end_job "$server"
 	say "$1" >"$result.new"
 	mv "$result.new" "$result.status"
 }

@@ -125,7 +125,7 @@ listen_in() {
 }
 # Its abstract name is free again when it is gone.
 end_listener() {
-	kill "$listener" 2>/dev/null || true
+	end_job "$listener"
 	wait "$listener" 2>/dev/null || true
 }
 outside_probe() {

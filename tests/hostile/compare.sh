@@ -21,7 +21,7 @@ work=$(mktemp -d)
 tag=kb$$.
 listener=
 clean_up() {
-	[ -z "$listener" ] || kill "$listener" 2>/dev/null || true
+	[ -z "$listener" ] || end_job "$listener"
 	rm -rf "$work"
 }
 trap clean_up EXIT

@@ -26,7 +26,7 @@ tag=kb$$.
 listener=
 # What this script started and what calls itself by its tag; nothing else is ever killed.
 clean_up() {
-	[ -z "$listener" ] || kill "$listener" 2>/dev/null || true
+	[ -z "$listener" ] || end_job "$listener"
 	tagged | while read -r pid; do kill -9 "$pid" 2>/dev/null || true; done
 	rm -rf "$work"
 }

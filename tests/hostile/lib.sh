@@ -56,7 +56,7 @@ open_suite() {
 finish() {
 	local pid
 	for pid in "${background[@]}"; do
-		kill "$pid" 2>/dev/null || true
+		end_job "$pid"
 	done
 	unmount
 	chmod -R u+rwx "$work" 2>/dev/null || true

@@ -307,7 +307,7 @@ together() {
 		pid=$!
 		perl -e 'select undef, undef, undef, shift' "0.$((attempt * 13))"
 		[ "$attempt" -lt 4 ] || perl -e 'select undef, undef, undef, 1.2'
-		kill -KILL "$pid" 2>/dev/null || true
+		end_job "$pid" KILL
 		wait "$pid" 2>/dev/null || true
 	done
 	try build "${demo[@]}" "${kernel[@]}" --verbose --force

@@ -22,7 +22,7 @@ screen=$work/screen session=
 close_terminal() {
 	[ -n "$session" ] || return 0
 	exec 8>&-
-	kill "$session" 2>/dev/null || true
+	end_job "$session"
 	{ wait "$session" || true; } 2>/dev/null
 	session=
 }

@@ -11,7 +11,7 @@ open_suite "a bad world" "$@"
 
 nap() { perl -e 'select undef, undef, undef, 0.02'; }
 stop() {
-	kill "$1" 2>/dev/null || true
+	end_job "$1"
 	wait "$1" 2>/dev/null || true
 	background=()
 }

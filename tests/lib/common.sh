@@ -28,6 +28,14 @@ wait_for() {
 	return 1
 }
 
+# end_job PID [SIGNAL]: to a job of this shell, if it runs still. When it has ended its number may soon
+# be another's: a host gives 32,768 of them, and tests take that many in minutes.
+end_job() {
+	if jobs -rp | grep -x -- "$1" >/dev/null; then
+		kill "-${2:-TERM}" "$1" 2>/dev/null || true
+	fi
+}
+
 # The release of the kernel whose headers are below a root: "6.1.0-56-amd64".
 kernel_release() {
 	local found
